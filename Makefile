@@ -1,0 +1,52 @@
+# One front door. `make` alone lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# Stamps: an environment is installed again only when its lock or the project file changes.
+# Every install also fetches the embedded Kafka's jars, so that nothing is left to download later.
+.venv/installed: requirements.lock pyproject.toml
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m processor.embedded prepare
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: .venv/installed ## live metrics on this machine: real Kafka, real Redis, nothing to install by hand
+	@$(BIN)/cxpulse demo $(ARGS)
+
+test: lint ## everything: lint, types, unit, property, integration on a real Kafka and Redis
+	$(BIN)/pytest -m "not soak" $(ARGS)
+
+lint: .venv/installed-dev ## ruff, mypy strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## apply ruff's fixes and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: .venv/installed-dev ## long runs with random kills; prints the seed of each
+	$(BIN)/pytest -m soak $(ARGS)
+
+lock: .venv/installed-dev ## write both lock files again from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra embedded pyproject.toml build-requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra embedded --group dev pyproject.toml build-requirements.in -o requirements-dev.lock
+
+clean: ## remove the environment and what tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

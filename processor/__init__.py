@@ -1,0 +1,1 @@
+"""cxpulse: customer-experience metrics from event streams, live and right."""

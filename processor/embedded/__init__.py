@@ -1,0 +1,1 @@
+"""Real servers from Python packages, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""Event logs through the same engine, without Kafka or Redis."""

@@ -1,0 +1,1 @@
+"""The Faust side: app, batching transport, agents, dead letters, publisher."""

@@ -1,0 +1,1 @@
+"""The shared vocabulary: events in, readings out. Imports nothing of ours but itself."""
