@@ -1,7 +1,7 @@
 """The finished catalogue: every metric by name, in the order in which people read them.
 
->>> get("nps").unit
-'points'
+>>> get("nps").interval
+'adj. Wald'
 >>> get("npss")
 Traceback (most recent call last):
 processor.metrics.catalogue.UnknownMetric: no metric 'npss'; did you mean 'nps'?

@@ -9,6 +9,7 @@ from processor.core.estimate import Counts, Estimate
 from processor.metrics.estimates import quotient, tally
 from processor.metrics.registry import metric, money_metric
 from schemas.money import minor_digits
+from schemas.readings import Unit
 
 _ORDERS: Final = "order.n."
 _REFUNDS: Final = "refund.n."
@@ -41,7 +42,7 @@ def _minor_per_major(currency: str) -> int:
     return int(10 ** minor_digits(currency))
 
 
-@metric(unit="count", event_types=("purchase",))
+@metric(unit=Unit.COUNT, event_types=("purchase",))
 def orders(counts: Counts) -> Estimate:
     """Orders: how many, in all currencies.
 
@@ -56,7 +57,7 @@ def orders(counts: Counts) -> Estimate:
     return tally(_all_currencies(counts, _ORDERS))
 
 
-@metric(unit="count", event_types=("purchase",))
+@metric(unit=Unit.COUNT, event_types=("purchase",))
 def refunds(counts: Counts) -> Estimate:
     """Refunds: how many, in all currencies.
 
@@ -73,8 +74,8 @@ def refunds(counts: Counts) -> Estimate:
 def revenue(counts: Counts, currency: str) -> Estimate:
     """Revenue: what orders brought in, less what refunds gave back.
 
-    Below 0 where more was given back than came in. Its `n` is the orders, as for all money of
-    purchases.
+    Below 0 where more was given back than came in. Its `n` is the amounts in the sum, refunds
+    too: a window of refunds alone has observed something.
 
     Formula: sum of order amounts - sum of refund amounts
     Source: counted.
@@ -85,7 +86,7 @@ def revenue(counts: Counts, currency: str) -> Estimate:
     return quotient(
         _revenue_minor(counts, currency),
         _minor_per_major(currency),
-        n=counts.get(f"{_ORDERS}{currency}", 0),
+        n=counts.get(f"{_ORDERS}{currency}", 0) + counts.get(f"{_REFUNDS}{currency}", 0),
     )
 
 

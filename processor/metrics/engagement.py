@@ -6,11 +6,12 @@ from processor.core.estimate import Counts, Estimate
 from processor.metrics.estimates import mean, percent, quotient
 from processor.metrics.measures import duration_squares
 from processor.metrics.registry import metric
+from schemas.readings import Unit
 
 _MS_PER_SECOND: Final = 1000
 
 
-@metric(unit="percent", event_types=("session",))
+@metric(unit=Unit.PERCENT, event_types=("session",))
 def ctr(counts: Counts) -> Estimate:
     """Click-through rate: clicks for each hundred impressions.
 
@@ -27,7 +28,7 @@ def ctr(counts: Counts) -> Estimate:
     return quotient(100 * counts.get("clicks", 0), impressions)
 
 
-@metric(unit="percent", event_types=("session",), interval="Wilson")
+@metric(unit=Unit.PERCENT, event_types=("session",), interval="Wilson")
 def bounce_rate(counts: Counts) -> Estimate:
     """Bounce rate: the share of sessions that viewed one page and no more.
 
@@ -60,7 +61,7 @@ def ga4_bounce_rate(counts: Counts) -> Estimate:
     return percent(counts.get("session.ga4_bounced", 0), counts.get("session.viewed", 0))
 
 
-@metric(unit="seconds", event_types=("session",), interval="mean")
+@metric(unit=Unit.SECONDS, event_types=("session",), interval="mean")
 def avg_session_duration(counts: Counts) -> Estimate:
     """Average session duration: from the first to the last action of closed sessions.
 
@@ -83,7 +84,7 @@ def avg_session_duration(counts: Counts) -> Estimate:
     )
 
 
-@metric(unit="percent", event_types=("session",), interval="Wilson")
+@metric(unit=Unit.PERCENT, event_types=("session",), interval="Wilson")
 def conversion_rate(counts: Counts) -> Estimate:
     """Conversion rate: the share of sessions with a conversion or an order.
 
@@ -99,7 +100,7 @@ def conversion_rate(counts: Counts) -> Estimate:
     return percent(counts.get("session.converted", 0), counts.get("session.closed", 0))
 
 
-@metric(unit="percent", event_types=("session",), interval="Wilson")
+@metric(unit=Unit.PERCENT, event_types=("session",), interval="Wilson")
 def cart_abandonment_rate(counts: Counts) -> Estimate:
     """Cart abandonment rate: the share of sessions with a filled cart that did not order.
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from schemas.money import to_minor
-
 Increments = tuple[tuple[str, int], ...]
 """(measure name, how much to add) pairs; no name twice, no 0."""
 
@@ -34,8 +32,8 @@ class MeasurePlan:
         reads: the fields that decide, all that `count` may look at. Events that agree in them
             count the same, so a batch is counted once per distinct tuple of their values.
         count: the values of `reads`, in that order and ``None`` where the event has none, to what
-            the event adds. Takes validated events; raises ValueError for a value that validation
-            should have stopped.
+            the event adds. Takes events as `schemas.fast` validates them; raises ValueError for
+            what validation does not let through.
         hashable_reads: whether the values are always hashable. If not, some are a dict, and a
             caller that groups by them must group by something else.
     """
@@ -64,12 +62,13 @@ def _count_survey(values: tuple[Any, ...]) -> Increments:
 
 
 def _count_purchase(values: tuple[Any, ...]) -> Increments:
-    kind, amount, currency, upsell = values
+    kind, amount_minor, currency, upsell = values
+    if amount_minor is None:
+        raise ValueError("a purchase without amount_minor, which validation adds")
     kind = kind or "order"
     increments = [(f"{kind}.n.{currency}", 1)]
-    minor = to_minor(amount, currency)
-    if minor:
-        increments.append((f"{kind}.minor.{currency}", minor))
+    if amount_minor:
+        increments.append((f"{kind}.minor.{currency}", amount_minor))
     if upsell and kind == "order":
         increments.append((f"upsell.n.{currency}", 1))
     return tuple(increments)
@@ -96,7 +95,7 @@ PLANS: Final[Mapping[str, MeasurePlan]] = {
             hashable_reads=False,  # answers
         ),
         MeasurePlan(
-            "purchase", reads=("kind", "amount", "currency", "upsell"), count=_count_purchase
+            "purchase", reads=("kind", "amount_minor", "currency", "upsell"), count=_count_purchase
         ),
         # Everything else about a session is counted once, at its close.
         MeasurePlan("session", reads=("action",), count=_count_session_action),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from processor.core.estimate import Counts, Estimate
+from schemas.readings import Unit
 
-Unit = Literal["points", "percent", "score", "seconds", "money", "count", "ratio"]
 IntervalMethod = Literal["Wilson", "adj. Wald", "mean", "rank"]
 
 Compute = Callable[[Counts], Estimate]
@@ -138,7 +138,7 @@ def money_metric(
         def no_currency(_counts: Counts) -> Estimate:
             raise TypeError(f"{name} is money: ask compute_for(counts, currency)")
 
-        _add(function, "money", event_types, None, (no_currency, currencies, function))
+        _add(function, Unit.MONEY, event_types, None, (no_currency, currencies, function))
         return function
 
     return register
@@ -173,7 +173,7 @@ def _add(
         unit=unit,
         event_types=event_types,
         interval=interval,
-        per_currency=unit == "money",
+        per_currency=unit is Unit.MONEY,
         summary=text.summary,
         formula=text.formula,
         source=text.source,

@@ -9,6 +9,7 @@ from typing import Final
 from processor.core.estimate import Counts, Estimate
 from processor.metrics.estimates import mean, net_points, percent
 from processor.metrics.registry import metric
+from schemas.readings import Unit
 
 _PROMOTERS: Final = ("nps.9", "nps.10", "nps5.5")
 _PASSIVES: Final = ("nps.7", "nps.8", "nps5.4")
@@ -33,7 +34,7 @@ def _sum(counts: Counts, measures: Iterable[str]) -> int:
     return sum(counts.get(measure, 0) for measure in measures)
 
 
-@metric(unit="points", event_types=("survey_response",), interval="adj. Wald")
+@metric(unit=Unit.POINTS, event_types=("survey_response",), interval="adj. Wald")
 def nps(counts: Counts) -> Estimate:
     """Net Promoter Score: promoters less detractors, of all who answered.
 
@@ -51,7 +52,7 @@ def nps(counts: Counts) -> Estimate:
     return net_points(promoters, detractors, promoters + detractors + _sum(counts, _PASSIVES))
 
 
-@metric(unit="percent", event_types=("survey_response",), interval="Wilson")
+@metric(unit=Unit.PERCENT, event_types=("survey_response",), interval="Wilson")
 def csat(counts: Counts) -> Estimate:
     """Customer satisfaction: the share of answers that are satisfied.
 
@@ -69,7 +70,7 @@ def csat(counts: Counts) -> Estimate:
     return percent(satisfied, satisfied + _sum(counts, _NOT_SATISFIED))
 
 
-@metric(unit="score", event_types=("survey_response",), interval="mean")
+@metric(unit=Unit.SCORE, event_types=("survey_response",), interval="mean")
 def ces(counts: Counts) -> Estimate:
     """Customer Effort Score: the mean of the 1-7 answers; higher is easier.
 
@@ -91,7 +92,7 @@ def ces(counts: Counts) -> Estimate:
     )
 
 
-@metric(unit="score", event_types=("survey_response",), interval="mean")
+@metric(unit=Unit.SCORE, event_types=("survey_response",), interval="mean")
 def cli(counts: Counts) -> Estimate:
     """Customer Loyalty Index: would recommend, buy again, and try other products, 1-6 each.
 
@@ -115,7 +116,7 @@ def cli(counts: Counts) -> Estimate:
     )
 
 
-@metric(unit="points", event_types=("survey_response",), interval="adj. Wald")
+@metric(unit=Unit.POINTS, event_types=("survey_response",), interval="adj. Wald")
 def net_emotional_value(counts: Counts) -> Estimate:
     """Net Emotional Value: positive less negative emotions, of all that were named.
 

@@ -18,7 +18,7 @@ def catalogue_rows(catalogue: Mapping[str, Metric] = CATALOGUE) -> list[dict[str
     return [
         {
             "name": metric.name,
-            "unit": metric.unit,
+            "unit": metric.unit.value,
             "what": metric.summary,
             "interval": metric.interval,
             "per_currency": metric.per_currency,

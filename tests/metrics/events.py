@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -79,7 +78,7 @@ purchases: st.SearchStrategy[Event] = st.fixed_dictionaries(
         "type": st.just("purchase"),
         "kind": st.sampled_from(["order", "order", "refund"]),
         "currency": st.sampled_from(["USD", "EUR"]),
-        "amount": st.integers(0, 10**7).map(lambda cents: Decimal(cents).scaleb(-2)),
+        "amount_minor": st.integers(0, 10**7),
         "upsell": st.booleans(),
     }
 )

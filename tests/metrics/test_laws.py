@@ -13,17 +13,15 @@ from tests.metrics.events import Event, Outcome, added, counted, items
 
 GA4 = configured(bounce_mode="ga4")["bounce_rate"]
 METRICS = {**CATALOGUE, "bounce_rate under ga4": GA4}
-every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 
 
 def estimates(metric: Metric, counts: Mapping[str, int]) -> dict[str | None, Estimate]:
     return dict(metric.estimates(counts))
 
 
-@every_metric
 @given(items=items, data=st.data())
 def test_split_anywhere_and_added_is_the_same_estimate(
-    metric: Metric, items: list[Event | Outcome], data: st.DataObject
+    items: list[Event | Outcome], data: st.DataObject
 ) -> None:
     pane_of = data.draw(
         st.lists(st.integers(0, 3), min_size=len(items), max_size=len(items)), "pane of each"
@@ -32,69 +30,78 @@ def test_split_anywhere_and_added_is_the_same_estimate(
         counted(item for item, at in zip(items, pane_of, strict=True) if at == pane)
         for pane in range(4)
     ]
-    assert estimates(metric, added(*panes)) == estimates(metric, counted(items))
+    in_panes, together = added(*panes), counted(items)
+    for name, metric in METRICS.items():
+        assert estimates(metric, in_panes) == estimates(metric, together), name
 
 
-@every_metric
 @given(kept=items, taken_back=items)
 def test_adding_and_taking_back_leaves_no_trace(
-    metric: Metric, kept: list[Event | Outcome], taken_back: list[Event | Outcome]
+    kept: list[Event | Outcome], taken_back: list[Event | Outcome]
 ) -> None:
     counts = added(counted(kept), counted(taken_back), counted(taken_back, sign=-1))
-    assert estimates(metric, counts) == estimates(metric, counted(kept))
+    for name, metric in METRICS.items():
+        assert estimates(metric, counts) == estimates(metric, counted(kept)), name
 
 
-@every_metric
 @given(items=items)
-def test_value_is_a_finite_number_within_its_interval(
-    metric: Metric, items: list[Event | Outcome]
-) -> None:
-    for estimate in estimates(metric, counted(items)).values():
-        assert estimate.n >= 0
-        for number in numbers(estimate):
-            assert math.isfinite(number)
-            assert number != 0 or math.copysign(1, number) == 1, "no -0.0"
-        if estimate.low is None or estimate.high is None:
-            assert estimate.low is estimate.high is estimate.standard_error is None
-            continue
-        assert metric.interval is not None
-        assert estimate.value is not None
-        # One answer lies just outside its adjusted Wald interval: see adjusted_wald.
-        if not (metric.interval == "adj. Wald" and estimate.n == 1):
-            assert estimate.low <= estimate.value <= estimate.high
+def test_value_is_a_finite_number_within_its_interval(items: list[Event | Outcome]) -> None:
+    counts = counted(items)
+    for name, metric in METRICS.items():
+        for estimate in estimates(metric, counts).values():
+            assert estimate.n >= 0, name
+            for number in numbers(estimate):
+                assert math.isfinite(number), name
+                assert number != 0 or math.copysign(1, number) == 1, f"{name} is -0.0"
+            if estimate.low is None or estimate.high is None:
+                assert estimate.low is estimate.high is estimate.standard_error is None, name
+                continue
+            assert metric.interval is not None, name
+            assert estimate.value is not None, name
+            # One answer lies just outside its adjusted Wald interval: see adjusted_wald.
+            if not (metric.interval == "adj. Wald" and estimate.n == 1):
+                assert estimate.low <= estimate.value <= estimate.high, name
 
 
-@every_metric
+RANGES = {
+    "nps": (-100, 100),
+    "csat": (0, 100),
+    "ces": (1, 7),
+    "cli": (1, 6),
+    "net_emotional_value": (-100, 100),
+    "bounce_rate": (0, 100),
+    "conversion_rate": (0, 100),
+    "cart_abandonment_rate": (0, 100),
+    "avg_session_duration": (0, math.inf),
+}
+
+
+def test_every_interval_has_a_range_below() -> None:
+    assert set(RANGES) == {metric.name for metric in METRICS.values() if metric.interval}
+
+
 @given(items=items)
-def test_value_and_ends_stay_within_the_unit(metric: Metric, items: list[Event | Outcome]) -> None:
-    limits = {"points": (-100, 100), "percent": (0, 100), "seconds": (0, 86_400)}
-    low, high = limits.get(metric.unit, (-math.inf, math.inf))
-    for estimate in estimates(metric, counted(items)).values():
-        ends = [end for end in (estimate.low, estimate.high) if end is not None]
-        if metric.unit == "percent" and metric.interval is None:
-            assert not ends  # may pass 100, and says so by having no interval
-            continue
-        if metric.unit == "seconds":
-            ends = ends[:1]  # sessions end after a day; how far above the mean may be is open
-        for number in [*ends, *([] if estimate.value is None else [estimate.value])]:
-            assert low <= number <= high
+def test_value_and_ends_stay_within_what_the_metric_can_be(items: list[Event | Outcome]) -> None:
+    counts = counted(items)
+    for name, (lowest, highest) in RANGES.items():
+        estimate = METRICS[name].compute(counts)
+        for number in (estimate.value, estimate.low, estimate.high):
+            assert number is None or lowest <= number <= highest, name
 
 
-@pytest.mark.parametrize(
-    "metric", [metric for metric in METRICS.values() if metric.interval], ids=lambda m: m.name
-)
 @given(items=items, times=st.integers(2, 50))
 def test_more_of_the_same_keeps_the_value_and_narrows_the_interval(
-    metric: Metric, items: list[Event | Outcome], times: int
+    items: list[Event | Outcome], times: int
 ) -> None:
     counts = counted(items)
-    once = metric.compute(counts)
-    often = metric.compute({measure: times * count for measure, count in counts.items()})
-    assert often.value == once.value
-    assert often.n == times * once.n
-    if once.standard_error is not None:
-        assert often.standard_error is not None
-        assert often.standard_error < once.standard_error or once.standard_error == 0
+    multiple = {measure: times * count for measure, count in counts.items()}
+    for name in RANGES:
+        once, often = METRICS[name].compute(counts), METRICS[name].compute(multiple)
+        assert often.value == once.value, name
+        assert often.n == times * once.n, name
+        if once.standard_error:
+            assert often.standard_error is not None, name
+            assert often.standard_error < once.standard_error, name
 
 
 @given(st.lists(st.integers(0, 10), max_size=200))

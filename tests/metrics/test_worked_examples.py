@@ -136,7 +136,7 @@ def test_money_is_never_added_across_currencies() -> None:
         name: dict(get(name).estimates(counts)) for name in ("revenue", "average_purchase_value")
     }
     assert estimates == {
-        "revenue": {"JPY": Estimate(700.0, 1), "USD": Estimate(25.0, 2)},
+        "revenue": {"JPY": Estimate(700.0, 1), "USD": Estimate(25.0, 3)},
         "average_purchase_value": {"JPY": Estimate(700.0, 1), "USD": Estimate(12.5, 2)},
     }
 
@@ -144,4 +144,4 @@ def test_money_is_never_added_across_currencies() -> None:
 def test_refunds_without_an_order_have_no_average() -> None:
     counts = {"refund.n.USD": 1, "refund.minor.USD": 500}
     assert get("average_purchase_value").compute_for(counts, "USD") == Estimate(None, 0)
-    assert get("revenue").compute_for(counts, "USD").value == -5.0
+    assert get("revenue").compute_for(counts, "USD") == Estimate(-5.0, 1)
