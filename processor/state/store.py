@@ -128,6 +128,9 @@ class RedisStore(SerializedStore[KT, VT]):
     at most ``(retries + 1)`` attempts. Each command leaves the same state when repeated, so all are
     retried on lost connections and time-outs.
 
+    The sets of an ``app.SetTable`` live in the worker's memory and come back from their changelog,
+    as with Faust's memory store; Redis does not hold them.
+
     As with Faust's other persistent stores, the state is written before the source offset is
     committed: after a crash some events are processed again, on top of the state they left.
 
@@ -195,8 +198,8 @@ class RedisStore(SerializedStore[KT, VT]):
     def persisted_offset(self, tp: TP) -> int | None:
         """Return the changelog offset up to which Redis holds this partition, or None.
 
-        Faust asks at the beginning of every recovery. Always None for a set table: Faust applies
-        those changelogs to sets in memory and not to the store, so they are always read in full.
+        Faust asks at the beginning of every recovery. Always None for a set table, whose changelog
+        is read in full.
         """
         if self._holds_changelogged_objects():
             return None
@@ -345,6 +348,12 @@ class RedisStore(SerializedStore[KT, VT]):
         )
 
     # -- the mapping
+
+    def __setitem__(self, key: KT, value: VT) -> None:
+        # Faust hands over a set as it was before the change, and after a recovery lets the store
+        # overrule the changelog: storing it would lose the last change of each set.
+        if not self._holds_changelogged_objects():
+            super().__setitem__(key, value)
 
     def _get(self, key: bytes) -> bytes | None:
         partitions = self._partitions_to_search(key)
