@@ -79,12 +79,13 @@ class Chance:
 
     Args:
         seed: any integer.
+        stream: which of a seed's independent streams, from 0.
     """
 
     __slots__ = ("_bits", "random")
 
-    def __init__(self, seed: int) -> None:
-        source = random.Random(seed)  # noqa: S311 - repeatable is the point, not secret
+    def __init__(self, seed: int, stream: int = 0) -> None:
+        source = random.Random(seed + (stream << 64))  # noqa: S311 - repeatable is the point, not secret
         self.random = source.random
         self._bits = source.getrandbits
 

@@ -100,7 +100,7 @@ class Simulator:
             duration_s=duration_s,
             daily_rhythm=daily_rhythm,
         )
-        self._faults = Faults(Chance(seed + 1), self._schedule)
+        self._faults = Faults(Chance(seed, stream=1), self._schedule)
         world = World(
             chance=chance,
             schedule=self._schedule,
@@ -207,4 +207,4 @@ def simulate(
     )
     if jitter_s == 0:
         return iter(simulator)
-    return _disordered(simulator.timed(), Chance(seed + 2), jitter_s)
+    return _disordered(simulator.timed(), Chance(seed, stream=2), jitter_s)

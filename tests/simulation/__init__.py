@@ -1,0 +1,1 @@
+"""The simulator: repeatable, believable, and wrong only where it is told to be."""
