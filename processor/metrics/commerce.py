@@ -22,10 +22,9 @@ def purchase_currencies(counts: Counts) -> tuple[str, ...]:
     ('EUR', 'USD')
     """
     found = {
-        measure.removeprefix(prefix)
+        measure.rpartition(".")[2]
         for measure, count in counts.items()
-        for prefix in (_ORDERS, _REFUNDS)
-        if count and measure.startswith(prefix)
+        if count and measure.startswith((_ORDERS, _REFUNDS))
     }
     return tuple(sorted(found))
 

@@ -80,7 +80,7 @@ def avg_session_duration(counts: Counts) -> Estimate:
         total_of_squares=duration_squares(counts),
         n=counts.get("session.closed", 0),
         per=_MS_PER_SECOND,
-        lowest=0,
+        lowest=0.0,
     )
 
 

@@ -22,7 +22,7 @@ def percent(part: int, whole: int) -> Estimate:
     interval = wilson(part, whole)
     if interval is None:
         return Estimate(None, 0)
-    return _estimate(100 * part / whole, whole, interval, scale=100, lowest=0, highest=100)
+    return _estimate(100 * part / whole, whole, interval, scale=100, lowest=0.0, highest=100.0)
 
 
 def net_points(plus: int, minus: int, n: int) -> Estimate:
@@ -37,7 +37,7 @@ def net_points(plus: int, minus: int, n: int) -> Estimate:
     interval = adjusted_wald(plus, minus, n)
     if interval is None:
         return Estimate(None, 0)
-    return _estimate(100 * (plus - minus) / n, n, interval, scale=100, lowest=-100, highest=100)
+    return _estimate(100 * (plus - minus) / n, n, interval, scale=100, lowest=-100.0, highest=100.0)
 
 
 def mean(

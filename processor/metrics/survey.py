@@ -4,6 +4,7 @@ Measures are histograms of the answers, so that a definition can change without 
 """
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Final
 
 from processor.core.estimate import Counts, Estimate
@@ -31,7 +32,7 @@ _CLI_QUESTIONS: Final = 3
 
 
 def _sum(counts: Counts, measures: Iterable[str]) -> int:
-    return sum(counts.get(measure, 0) for measure in measures)
+    return sum(map(counts.get, measures, repeat(0)))
 
 
 @metric(unit=Unit.POINTS, event_types=("survey_response",), interval="adj. Wald")
@@ -87,8 +88,8 @@ def ces(counts: Counts) -> Estimate:
         total=sum(score * count for score, count in histogram),
         total_of_squares=sum(score * score * count for score, count in histogram),
         n=sum(count for _, count in histogram),
-        lowest=1,
-        highest=7,
+        lowest=1.0,
+        highest=7.0,
     )
 
 
@@ -111,8 +112,8 @@ def cli(counts: Counts) -> Estimate:
         total_of_squares=counts.get("cli.sumsq", 0),
         n=counts.get("cli.n", 0),
         per=_CLI_QUESTIONS,
-        lowest=1,
-        highest=6,
+        lowest=1.0,
+        highest=6.0,
     )
 
 

@@ -57,6 +57,7 @@ def test_value_is_a_finite_number_within_its_interval(items: list[Event | Outcom
                 assert estimate.low is estimate.high is estimate.standard_error is None, name
                 continue
             assert metric.interval is not None, name
+            assert {type(number) for number in numbers(estimate)} == {float}, name
             assert estimate.value is not None, name
             # One answer lies just outside its adjusted Wald interval: see adjusted_wald.
             if not (metric.interval == "adj. Wald" and estimate.n == 1):

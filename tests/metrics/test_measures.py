@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,10 @@ from processor.metrics.measures import PLANS, SessionOutcome, count_session, dur
 from schemas.event_types import EventType
 from schemas.fast import fast_validator
 from tests.metrics.events import Event, Outcome, increments, items
+
+if TYPE_CHECKING:
+    from processor.core.measures import CountSession
+    from processor.core.measures import MeasurePlan as CoreMeasurePlan
 
 DAY_MS = 86_400_000
 INT64_MAX = 2**63 - 1
@@ -174,9 +178,14 @@ def test_a_session_that_ends_before_it_begins_is_refused() -> None:
         count_session(Outcome(10, 5, 1, False, False, False))
 
 
-def test_the_core_closes_sessions_into_what_is_counted_here() -> None:
+def test_the_core_can_use_what_is_counted_here() -> None:
+    # The annotations are the point: the type checker compares both sides' protocols.
+    plans: list[CoreMeasurePlan] = list(PLANS.values())
+    assert {plan.event_type for plan in plans} <= set(EventType)
+    count: CountSession = count_session
     outcome: SessionOutcome = CoreOutcome(0, 2000, 1, 0, ())
-    assert dict(count_session(outcome)) == {
+    assert isinstance(outcome, CoreOutcome)
+    assert dict(count(outcome)) == {
         "session.closed": 1,
         "session.viewed": 1,
         "session.bounced": 1,
