@@ -461,11 +461,9 @@ class RedisStore(SerializedStore[KT, VT]):
         They are shared: run ``faust reset`` only while no worker of the app runs.
         """
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._key_start) + "*"
-        ours = re.compile(re.escape(self._key_start.encode()) + rb"\d+\}")
         with self._errors("reset"):
             for key in self._client.scan_iter(match=pattern, count=SCAN_CHUNK):
-                if ours.fullmatch(key):
-                    self._client.unlink(key)
+                self._client.unlink(key)
         self._seen_offsets.clear()
 
     async def backup_partition(
