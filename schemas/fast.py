@@ -6,8 +6,8 @@ models, all of them on purpose:
 
 - a timestamp stays a text, checked by its shape (whoever needs the time converts it once, and
   `parse_rfc3339` refuses February 30);
-- fields left out stay out, instead of taking the model's default;
-- an event with money also holds `amount_minor`, the exact integer that is counted.
+- optional fields left out stay out; only defaults with a meaning (`kind`, `scale`) are filled in;
+- an event with money holds `amount_minor`, the exact integer that is counted, for `amount`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Union, get_args
 
-from pydantic import AfterValidator, BaseModel, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
+from pydantic_core import PydanticUndefined
 from typing_extensions import TypedDict
 
 from schemas.event_types import MODELS, EventType
-from schemas.fields import Omittable, Rfc3339, TimestampText
+from schemas.fields import Money, Omittable, Rfc3339, TimestampText
 from schemas.models import CONFIG, MoneyBase, SupportTicketHandled, check_amount, check_opened
 from schemas.timestamps import parse_rfc3339
 from schemas.variants import OneOf
@@ -71,6 +72,8 @@ def _field_form(field: FieldInfo) -> Any:
     annotation, metadata = field.annotation, list(field.metadata)
     if any(isinstance(item, Rfc3339) for item in metadata):
         annotation, metadata = TimestampText, []
+    elif any(isinstance(item, Money) for item in metadata):
+        annotation, metadata = Any, []  # read and checked with its currency, in one go
     elif any(isinstance(item, Omittable) for item in metadata):
         # Absence needs no None here.
         inner = tuple(arg for arg in get_args(annotation) if arg is not NoneType)
@@ -78,12 +81,14 @@ def _field_form(field: FieldInfo) -> Any:
         metadata = [item for item in metadata if not isinstance(item, Omittable)]
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         annotation = _typed_dict(annotation)
+    if field.default not in (PydanticUndefined, None):
+        metadata.append(Field(default=field.default))
     form: Any = Annotated[(annotation, *metadata)] if metadata else annotation
     return form if field.is_required() else NotRequired[form]
 
 
 def _with_minor_units(record: Record) -> Record:
-    record["amount_minor"] = check_amount(record["amount"], record["currency"])
+    record["amount_minor"] = check_amount(record.pop("amount"), record["currency"])
     return record
 
 

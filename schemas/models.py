@@ -30,9 +30,7 @@ from schemas.money import to_minor
 from schemas.timestamps import to_ms
 from schemas.variants import OneOf
 
-CONFIG = ConfigDict(
-    strict=True, frozen=True, extra="ignore", allow_inf_nan=False, cache_strings="all"
-)
+CONFIG = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class EventBase(BaseModel):

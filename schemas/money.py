@@ -34,6 +34,8 @@ CURRENCIES: tuple[str, ...] = tuple(sorted(_MINOR_DIGITS))
 
 MAX_MINOR_DIGITS = max(_MINOR_DIGITS.values())
 
+_POWERS = tuple(int(10**digits) for digits in range(MAX_MINOR_DIGITS + 1))
+
 DECIMAL_PATTERN = rf"^[0-9]{{1,16}}(\.[0-9]{{1,{MAX_MINOR_DIGITS}}})?$"
 """The shape of an amount as a string: plain digits; no sign, exponent, blank or separator."""
 
@@ -114,6 +116,13 @@ def to_minor(amount: Decimal | float | str, currency: str) -> int:
         (999, 5)
     """
     digits = minor_digits(currency)
+    if type(amount) is float:
+        # The common case without Decimal. Both operands of the division are exact, so its result
+        # is the double nearest to minor / 10^digits; the amount is that double exactly where it
+        # stands for that decimal, because decimals of 15 digits and doubles pair up.
+        scaled = amount * _POWERS[digits]
+        if 0 <= scaled <= MAX_MINOR and (minor := round(scaled)) / _POWERS[digits] == amount:
+            return minor
     exact = parse_amount(amount)
     if decimals(exact) > digits:
         raise ValueError(f"must have at most {digits} decimals, as {currency} has")
