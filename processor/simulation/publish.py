@@ -47,7 +47,7 @@ async def publish(
         topic_prefix: what stands before the topics of the contract.
         speed: seconds of event time per second; ``math.inf`` for as fast as Kafka takes them.
         progress: called about once a second and at the end.
-        producer_options: more for aiokafka's producer, such as its security settings.
+        producer_options: for aiokafka's producer over ours, such as its security settings.
         clock: what to wait by.
 
     Returns:
@@ -56,14 +56,14 @@ async def publish(
     Raises:
         SimulationError: Kafka cannot be reached, or refuses or loses events.
     """
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        acks="all",
-        compression_type="lz4",
-        linger_ms=_LINGER_MS,
-        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+    options: dict[str, Any] = {
+        "acks": "all",
+        "compression_type": "lz4",
+        "linger_ms": _LINGER_MS,
+        "request_timeout_ms": _REQUEST_TIMEOUT_MS,
         **(producer_options or {}),
-    )
+    }
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, **options)
     batches = paced(events, speed, clock=clock)
     try:
         await producer.start()

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
+from statistics import fmean
 from typing import Any
 
-from processor.simulation import Incident, parse_incident, simulate
+from processor.simulation import parse_incident, simulate
 
 START_MS = 1_772_355_600_000
 """2026-03-01T09:00:00Z."""
@@ -16,12 +17,28 @@ Event = dict[str, Any]
 
 @cache
 def stream(
-    *incidents: str, rate: float = 500.0, duration_s: float = 120.0, seed: int = 7
+    *incidents: str,
+    rate: float = 500.0,
+    duration_s: float = 120.0,
+    only: str | None = None,
 ) -> tuple[Event, ...]:
-    """Returns the events of a run from :data:`START_MS`; tests read them only."""
-    parsed: list[Incident] = [parse_incident(text) for text in incidents]
+    """Returns the events of a run from :data:`START_MS`; tests read them only.
+
+    Args:
+        incidents: as on the command line.
+        rate: events per second.
+        duration_s: seconds.
+        only: the one type of event; by default all.
+    """
     return tuple(
-        simulate(seed=seed, rate=rate, start_ms=START_MS, duration_s=duration_s, incidents=parsed)
+        simulate(
+            seed=7,
+            rate=rate,
+            start_ms=START_MS,
+            duration_s=duration_s,
+            incidents=[parse_incident(text) for text in incidents],
+            mix=None if only is None else {only: 1.0},
+        )
     )
 
 
@@ -61,16 +78,16 @@ def actions(events: Iterable[Event], action: str) -> list[Event]:
 
 def nps(events: Iterable[Event]) -> float:
     answers = [event for event in events if event.get("survey") == "nps"]
-    signs = []
+    signs: list[int] = []
     for answer in answers:
         promoter, detractor = (5, 3) if answer.get("scale") == 5 else (9, 6)
         signs.append((answer["score"] >= promoter) - (answer["score"] <= detractor))
-    return 100 * sum(signs) / len(signs)
+    return 100 * fmean(signs)
 
 
 def csat(events: Iterable[Event]) -> float:
     satisfied = {5: 4, 7: 6, 10: 8}
-    answers = [
+    answers: list[bool] = [
         event["score"] >= satisfied[event.get("scale", 5)]
         for event in events
         if event.get("survey") == "csat"
@@ -99,4 +116,4 @@ def mean_delay(events: Iterable[Event], action: str) -> float:
         (ms(event["occurred_at"]) - ms(event["opened_at"])) / 1000
         for event in actions(of_type(events, "support_ticket"), action)
     ]
-    return sum(delays) / len(delays)
+    return fmean(delays)
