@@ -1,0 +1,421 @@
+"""The engine of one partition: records in; counter deltas, and what is stored with them, out.
+
+Pure: the caller hands in the records and the time, and takes out the changes; whether they go to
+Redis (live) or to a dict (replay) is not known here. The per-record path is columns and counting
+at C speed; a batch with an event out of the allowed times, or written with another offset than
+``Z``, is looked at event by event, with the same results.
+
+The event clock runs in whole seconds: the start of the second of the latest event.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+
+import xxhash
+from pydantic import ValidationError
+
+from processor.core.config import EngineConfig
+from processor.core.dedup import Deduplicator, RememberedIds
+from processor.core.measures import CountSession, Increments, MeasurePlan
+from processor.core.panes import SECOND_MS
+from processor.core.rollup import Counted, PaneDeltas, roll_up
+from processor.core.segments import Dimensions, Segmentation
+from processor.core.sessions import Action, Correction, Sessions
+from schemas.events import EventType
+from schemas.timestamps import format_rfc3339, parse_rfc3339
+from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
+
+Event = dict[str, Any]
+
+END_OF_TIME_MS: Final = 1 << 60
+_SECOND: Final = slice(19)
+"""The part of an RFC 3339 time up to its seconds."""
+_KNOWN_SECONDS_MAX: Final = 100_000
+_last_character = itemgetter(-1)
+_occurred_at = itemgetter("occurred_at")
+_event_id = itemgetter("event_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that was not counted, and why.
+
+    Attributes:
+        position: its place in the batch.
+        error: code, field and message for the dead letter.
+    """
+
+    position: int
+    error: InvalidEvent
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything a partition's batches changed since the last take.
+
+    Attributes:
+        deltas: what to add to the panes.
+        ids: event ids to remember.
+        forgotten_generations: generations of ids to drop.
+        sessions: sessions to store, by keyed hash.
+        forgotten_sessions: sessions to drop.
+        stats: events by outcome: ``counted``, ``repeats``, ``conflicts``, ``rejected``,
+            ``late_dropped``.
+        clock_ms: the event clock, 0 before the first event.
+        watermark_ms: no event before it is expected any more.
+        open_sessions: sessions that are not closed.
+    """
+
+    deltas: PaneDeltas
+    ids: list[RememberedIds]
+    forgotten_generations: list[int]
+    sessions: dict[str, bytes]
+    forgotten_sessions: list[str]
+    stats: Counter[str]
+    clock_ms: int
+    watermark_ms: int
+    open_sessions: int
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The events of a batch that are still to be counted, as parallel columns."""
+
+    events: list[Event]
+    records: list[bytes]
+    positions: Sequence[int]
+    seconds: list[str] = field(default_factory=list)
+
+    def select(self, keep: list[int]) -> "_Batch":
+        return _Batch(
+            [self.events[i] for i in keep],
+            [self.records[i] for i in keep],
+            [self.positions[i] for i in keep],
+            [self.seconds[i] for i in keep] if self.seconds else [],
+        )
+
+
+class PartitionEngine:
+    """Counts the events of one partition of one event type.
+
+    Args:
+        event_type: the type of every event of this partition.
+        plan: which counters an event adds.
+        count_session: which counters a closed session adds; needed for session events only.
+        config: windows, segments, lateness and limits.
+        segmentation: shared by the partitions of a process.
+    """
+
+    def __init__(
+        self,
+        event_type: EventType,
+        plan: MeasurePlan,
+        config: EngineConfig,
+        segmentation: Segmentation,
+        *,
+        count_session: CountSession | None = None,
+    ) -> None:
+        self.event_type = event_type
+        self.config = config
+        self.clock_ms = 0
+        self.segmentation = segmentation
+        self.dedup = Deduplicator(config.dedup_horizon_ms, config.dedup_max_ids)
+        self.sessions: Sessions | None = None
+        if event_type is EventType.SESSION:
+            self.sessions = Sessions(
+                timeout_ms=config.session_timeout_ms,
+                longest_ms=config.session_longest_ms,
+                lateness_ms=config.lateness_ms,
+            )
+        self._count_session = count_session
+        self._plan = plan
+        self._tiers = config.tiers
+        self._validate = fast_validator(event_type)
+        self._seconds: dict[str, int] = {}
+        self._counts: Counter[tuple[Any, ...]] = Counter()
+        self._corrections: list[Counted] = []
+        self._increments: dict[tuple[Any, ...], Increments] = {}
+        self._stats: Counter[str] = Counter()
+
+    def restore(
+        self,
+        *,
+        clock_ms: int,
+        generations: Iterable[tuple[int, bytes, bytes]],
+        sessions: Iterable[tuple[str, bytes]],
+    ) -> None:
+        """Go on from stored state.
+
+        Args:
+            clock_ms: the event clock it was stored with.
+            generations: (number, ids, record fingerprints) of remembered ids, oldest first.
+            sessions: encoded sessions by keyed hash.
+        """
+        self.clock_ms = clock_ms
+        for number, ids, contents in generations:
+            self.dedup.restore(number, ids, contents)
+        if self.sessions is not None:
+            self.sessions.restore(sessions, self.watermark_ms)
+
+    @property
+    def watermark_ms(self) -> int:
+        """No event before it is expected any more; 0 before the first event."""
+        return max(0, self.clock_ms - self.config.lateness_ms)
+
+    @property
+    def pending_events(self) -> int:
+        """Events counted since the last :meth:`take`."""
+        return self._stats["counted"]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether :meth:`take` would give anything but the clock."""
+        return bool(self._stats or self._counts or self._corrections)
+
+    def fold(self, records: Sequence[bytes | None], now_ms: int) -> list[Rejected]:
+        """Validate, de-duplicate and count a batch of records.
+
+        Args:
+            records: the raw values, in the partition's order.
+            now_ms: the time that events may not be far ahead of.
+
+        Returns:
+            The records that were refused; every other was counted or was a repeat.
+        """
+        batch, rejected = self._parse(records)
+        if batch.events:
+            batch = self._place_in_time(batch, now_ms, rejected)
+        if batch.events:
+            keep, repeats, conflicts = self.dedup.filter(
+                list(map(_event_id, batch.events)), batch.records, self.clock_ms
+            )
+            if keep is not None:
+                batch = batch.select(keep)
+                self._stats["repeats"] += repeats
+                self._stats["conflicts"] += conflicts
+            self._count(batch)
+        if self.sessions is not None:
+            self._correct(self.sessions.advance(self.watermark_ms))
+        return rejected
+
+    def advance(self, clock_ms: int) -> None:
+        """Move the event clock on without events, as an idle partition's does."""
+        self.clock_ms = max(self.clock_ms, clock_ms - clock_ms % SECOND_MS)
+        if self.sessions is not None:
+            self._correct(self.sessions.advance(self.watermark_ms))
+
+    def close_sessions(self) -> None:
+        """Close every open session, as if its timeout had passed: the end of a log."""
+        if self.sessions is not None:
+            self._correct(self.sessions.advance(END_OF_TIME_MS))
+
+    def unknown_segments(self) -> dict[int, list[str]]:
+        """Segments that must be admitted or refused before :meth:`take`."""
+        seen = dict.fromkeys(key[1] for key in self._counts)
+        seen.update(dict.fromkeys(dimensions for _, dimensions, _ in self._corrections))
+        return self.segmentation.unknown(seen)
+
+    def take(self) -> Changes:
+        """Everything that changed since the last call; the engine goes on from here."""
+        counts, self._counts = self._counts, Counter()
+        corrections, self._corrections = self._corrections, []
+        stats, self._stats = self._stats, Counter()
+        ids, forgotten_generations = self.dedup.take_fresh()
+        sessions: dict[str, bytes] = {}
+        forgotten_sessions: list[str] = []
+        if self.sessions is not None:
+            sessions, forgotten_sessions = self.sessions.take_changes()
+        counted = [*self._increments_of(counts), *corrections]
+        return Changes(
+            deltas=roll_up(counted, self.segmentation, self._tiers, self.clock_ms),
+            ids=ids,
+            forgotten_generations=forgotten_generations,
+            sessions=sessions,
+            forgotten_sessions=forgotten_sessions,
+            stats=stats,
+            clock_ms=self.clock_ms,
+            watermark_ms=self.watermark_ms,
+            open_sessions=self.sessions.open_count if self.sessions is not None else 0,
+        )
+
+    # -- the way of a batch -------------------------------------------------------------------
+
+    def _parse(self, records: Sequence[bytes | None]) -> tuple[_Batch, list[Rejected]]:
+        validate, limit = self._validate, self.config.max_record_bytes
+        events: list[Event] = []
+        append = events.append
+        broken: list[int] = []
+        for position, record in enumerate(records):
+            if record is None or len(record) > limit:
+                broken.append(position)
+                continue
+            try:
+                append(validate(record))
+            except ValidationError:
+                broken.append(position)
+        if not broken:
+            return _Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
+        refused = set(broken)
+        positions = [p for p in range(len(records)) if p not in refused]
+        good = [record for p in positions if (record := records[p]) is not None]
+        self._stats["rejected"] += len(broken)
+        return _Batch(events, good, positions), [self._explain(p, records[p]) for p in broken]
+
+    def _explain(self, position: int, record: bytes | None) -> Rejected:
+        error = explain(self.event_type, record, max_bytes=self.config.max_record_bytes)
+        if error is None:
+            raise AssertionError(f"refused without a reason: a {self.event_type} record")
+        return Rejected(position, error)
+
+    def _place_in_time(
+        self, batch: _Batch, now_ms: int, rejected: list[Rejected]
+    ) -> _Batch:
+        """Find each event's second, refuse those out of the allowed times, move the clock."""
+        texts = list(map(_occurred_at, batch.events))
+        if set(map(_last_character, texts)) == {"Z"}:
+            seconds = [text[_SECOND] for text in texts]
+            times = self._times_of(set(seconds))
+            if times is not None:
+                latest = max(times)
+                clock_ms = max(self.clock_ms, latest)
+                on_time = (
+                    latest + SECOND_MS <= now_ms + self.config.future_skew_ms
+                    and min(times) >= clock_ms - self.config.too_late_after_ms
+                )
+                if on_time:
+                    batch.seconds = seconds
+                    self.clock_ms = clock_ms
+                    return batch
+        return self._place_one_by_one(batch, texts, now_ms, rejected)
+
+    def _times_of(self, seconds: set[str]) -> list[int] | None:
+        known = self._seconds
+        if len(known) > _KNOWN_SECONDS_MAX:
+            known.clear()
+        for second in seconds - known.keys():
+            try:
+                known[second] = parse_rfc3339(second + "Z")
+            except ValueError:
+                return None  # a day that no calendar has: find the event it came with
+        return [known[second] for second in seconds]
+
+    def _place_one_by_one(
+        self, batch: _Batch, texts: list[str], now_ms: int, rejected: list[Rejected]
+    ) -> _Batch:
+        keep: list[int] = []
+        seconds: list[str] = []
+        latest_allowed_ms = now_ms + self.config.future_skew_ms
+        for i, text in enumerate(texts):
+            try:
+                time_ms = parse_rfc3339(text)
+            except ValueError:
+                rejected.append(self._explain(batch.positions[i], batch.records[i]))
+                self._stats["rejected"] += 1
+                continue
+            if time_ms > latest_allowed_ms:
+                rejected.append(_out_of_time(batch.positions[i], ErrorCode.TOO_FAR_AHEAD))
+                self._stats["rejected"] += 1
+                continue
+            second_ms = time_ms - time_ms % SECOND_MS
+            if second_ms < self.clock_ms - self.config.too_late_after_ms:
+                rejected.append(_out_of_time(batch.positions[i], ErrorCode.TOO_LATE))
+                self._stats["late_dropped"] += 1
+                continue
+            self.clock_ms = max(self.clock_ms, second_ms)
+            second = format_rfc3339(second_ms)[_SECOND]
+            self._seconds[second] = second_ms
+            seconds.append(second)
+            keep.append(i)
+        placed = batch.select(keep)
+        placed.seconds = seconds
+        return placed
+
+    def _count(self, batch: _Batch) -> None:
+        events = batch.events
+        dimensions = self._dimensions_of(events)
+        columns = [[_hashable(e.get(name)) for e in events] for name in self._plan.reads]
+        self._counts.update(zip(batch.seconds, dimensions, *columns, strict=True))
+        self._stats["counted"] += len(events)
+        if self.sessions is not None:
+            actions = [
+                (self._pseudonym(event["session_id"]), self._action(event, dims))
+                for event, dims in zip(events, dimensions, strict=True)
+            ]
+            self._correct(self.sessions.act(actions, self.watermark_ms))
+
+    def _dimensions_of(self, events: list[Event]) -> list[Dimensions]:
+        project = self.segmentation.project
+        return [project(event.get("dimensions")) for event in events]
+
+    def _action(self, event: Event, dimensions: Dimensions) -> Action:
+        return Action.of(
+            parse_rfc3339(event["occurred_at"]),
+            event["action"],
+            xxhash.xxh3_64_intdigest(event["event_id"].encode()),
+            dimensions,
+        )
+
+    def _pseudonym(self, identity: str) -> str:
+        return hashlib.blake2b(
+            identity.encode(), digest_size=16, key=self.config.identity_key
+        ).hexdigest()
+
+    def _correct(self, corrections: Iterable[Correction]) -> None:
+        count_session = self._count_session
+        if count_session is None:
+            raise AssertionError("session events need count_session")
+        for outcome, sign in corrections:
+            increments = [(measure, sign * n) for measure, n in count_session(outcome)]
+            self._corrections.append((outcome.first_ms, outcome.dimensions, increments))
+
+    def _increments_of(self, counts: Counter[tuple[Any, ...]]) -> list[Counted]:
+        cache = self._increments
+        if len(cache) > _KNOWN_SECONDS_MAX:
+            cache.clear()
+        counted: list[Counted] = []
+        for (second, dimensions, *values), times in counts.items():
+            key = tuple(values)
+            increments = cache.get(key)
+            if increments is None:
+                increments = cache[key] = self._plan.count(tuple(map(_plain, values)))
+            if increments:
+                counted.append(
+                    (
+                        self._time_of(second),
+                        dimensions,
+                        increments if times == 1 else [(m, n * times) for m, n in increments],
+                    )
+                )
+        return counted
+
+
+    def _time_of(self, second: str) -> int:
+        known = self._seconds.get(second)
+        return parse_rfc3339(second + "Z") if known is None else known
+
+
+class _Items(tuple[tuple[str, Any], ...]):
+    """A JSON object as a key of a counter."""
+
+    __slots__ = ()
+
+
+def _hashable(value: Any) -> Any:
+    return _Items(value.items()) if isinstance(value, dict) else value
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, _Items) else value
+
+
+def _out_of_time(position: int, code: ErrorCode) -> Rejected:
+    rule = (
+        "must not be further ahead of now than the allowed skew"
+        if code is ErrorCode.TOO_FAR_AHEAD
+        else "must not be older than the longest window"
+    )
+    return Rejected(position, InvalidEvent(code, rule, field="occurred_at"))

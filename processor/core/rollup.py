@@ -1,0 +1,79 @@
+"""From counts at the finest grain to counts per pane, series and measure, on every tier.
+
+A batch is counted by second, dimensions and measure first; only the distinct keys are spread to
+the segments and tiers. A coarser tier is summed from the finer one, so the cost of another window
+does not grow with the events.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from processor.core.panes import SECOND_MS, Tier, pane_start
+from processor.core.segments import Dimensions, Segmentation
+
+Cell = tuple[int, int]
+"""(pane length, pane start), both in milliseconds."""
+
+PaneDeltas = dict[Cell, dict[str, dict[str, int]]]
+"""Cell → series → measure → how much to add."""
+
+Counted = tuple[int, Dimensions, Iterable[tuple[str, int]]]
+"""(event time in ms, dimensions, increments by measure)."""
+
+
+def roll_up(
+    counted: Iterable[Counted], segmentation: Segmentation, tiers: Sequence[Tier], clock_ms: int
+) -> PaneDeltas:
+    """Sum increments into the panes of every tier that keeps them still.
+
+    Args:
+        counted: increments with their time and dimensions; signs as they are.
+        segmentation: decides the series; every segment in ``counted`` is decided already.
+        tiers: pane lengths in whole seconds.
+        clock_ms: the event clock that retention is measured from.
+    """
+    seconds: dict[int, dict[str, dict[str, int]]] = {}
+    for time_ms, dimensions, increments in counted:
+        pane = seconds.setdefault(time_ms - time_ms % SECOND_MS, {})
+        for series in segmentation.series(dimensions):
+            measures = pane.setdefault(series, {})
+            for measure, n in increments:
+                measures[measure] = measures.get(measure, 0) + n
+    by_length = {SECOND_MS: seconds}
+    deltas: PaneDeltas = {}
+    for tier in tiers:
+        if tier.pane_ms not in by_length:
+            finer = max(length for length in by_length if tier.pane_ms % length == 0)
+            by_length[tier.pane_ms] = _coarsen(by_length[finer], tier.pane_ms)
+        for start, by_series in by_length[tier.pane_ms].items():
+            if tier.keeps(start, clock_ms):
+                deltas[tier.pane_ms, start] = by_series
+    return deltas
+
+
+def _coarsen(
+    finer: Mapping[int, Mapping[str, Mapping[str, int]]], pane_ms: int
+) -> dict[int, dict[str, dict[str, int]]]:
+    coarser: dict[int, dict[str, dict[str, int]]] = {}
+    for start, by_series in finer.items():
+        pane = coarser.setdefault(pane_start(start, pane_ms), {})
+        for series, measures in by_series.items():
+            add_into(pane.setdefault(series, {}), measures)
+    return coarser
+
+
+def add_into(target: dict[str, int], increments: Mapping[str, int], sign: int = 1) -> None:
+    """Add (or with ``sign=-1`` subtract) counters; a counter that comes to zero is removed."""
+    for measure, n in increments.items():
+        total = target.get(measure, 0) + sign * n
+        if total:
+            target[measure] = total
+        else:
+            target.pop(measure, None)
+
+
+def merge_deltas(target: PaneDeltas, more: PaneDeltas) -> None:
+    """Add the deltas of another source, a partition or a flush, into ``target``."""
+    for cell, by_series in more.items():
+        pane = target.setdefault(cell, {})
+        for series, measures in by_series.items():
+            add_into(pane.setdefault(series, {}), measures)

@@ -1,0 +1,149 @@
+"""Rolling totals: for every window and series the sum of its panes, kept up as panes come and go.
+
+::
+
+    previous window          current window              later panes
+    |·|·|·|·|·|·|·|·|·|·|·|·||·|·|·|·|·|·|·|·|·|·|·|·||·|·
+    ^                        ^                          ^
+    start − size             start                      end
+
+When the window slides by a pane, that pane's counters enter the current total; the pane that
+falls off its start moves to the previous total; and the one that falls off the previous window
+leaves. Nothing is summed again, so a slide costs what the three panes hold, however long the
+window is.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from processor.core.panes import Tier, Window, tiers_of
+from processor.core.rollup import PaneDeltas, add_into
+
+Counters = dict[str, int]
+BySeries = dict[str, Counters]
+
+_NOTHING: Final[Counters] = {}
+
+
+class WindowTotals:
+    """One window's current and previous totals, by series."""
+
+    __slots__ = ("changed", "current", "end_ms", "previous", "window")
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.end_ms = 0
+        self.current: BySeries = {}
+        self.previous: BySeries = {}
+        self.changed: set[str] = set()
+
+    @property
+    def start_ms(self) -> int:
+        """The inclusive start of the current window."""
+        return self.end_ms - self.window.size_ms
+
+    def counts(self, series: str) -> Counters:
+        """The counters of the current window."""
+        return self.current.get(series, _NOTHING)
+
+    def previous_counts(self, series: str) -> Counters:
+        """The counters of the window just before."""
+        return self.previous.get(series, _NOTHING)
+
+    def add(self, start_ms: int, series: str, increments: Counters) -> None:
+        """Count increments of the pane at ``start_ms``, if a window covers it."""
+        if start_ms >= self.end_ms:
+            return
+        if start_ms >= self.start_ms:
+            self._add(self.current, series, increments, 1)
+        elif start_ms >= self.start_ms - self.window.size_ms:
+            self._add(self.previous, series, increments, 1)
+
+    def slide(self, end_ms: int, panes: dict[int, BySeries]) -> None:
+        """Move the window's end forward to ``end_ms`` over the tier's panes."""
+        size, old_end = self.window.size_ms, self.end_ms
+        if end_ms <= old_end:
+            return
+        if end_ms - old_end >= 2 * size:
+            self._rebuild(end_ms, panes)
+            return
+        self.end_ms = end_ms
+        for boundary, target, sign in (
+            (0, self.current, 1),
+            (size, self.current, -1),
+            (size, self.previous, 1),
+            (2 * size, self.previous, -1),
+        ):
+            for start in range(old_end - boundary, end_ms - boundary, self.window.pane_ms):
+                for series, counters in panes.get(start, {}).items():
+                    self._add(target, series, counters, sign)
+
+    def _rebuild(self, end_ms: int, panes: dict[int, BySeries]) -> None:
+        self.changed.update(self.current, self.previous)
+        self.current.clear()
+        self.previous.clear()
+        self.end_ms = end_ms
+        for start, by_series in panes.items():
+            for series, counters in by_series.items():
+                self.add(start, series, counters)
+
+    def _add(self, target: BySeries, series: str, counters: Counters, sign: int) -> None:
+        total = target.setdefault(series, {})
+        add_into(total, counters, sign)
+        if not total:
+            del target[series]
+        self.changed.add(series)
+
+
+class RollingTotals:
+    """The panes of all tiers, and the totals of all windows over them.
+
+    Args:
+        windows: see :func:`~processor.core.panes.plan_windows`.
+    """
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self.time_ms = 0
+        self.totals = tuple(WindowTotals(window) for window in windows)
+        self._tiers: dict[int, Tier] = {tier.pane_ms: tier for tier in tiers_of(windows)}
+        self._panes: dict[int, dict[int, BySeries]] = {pane_ms: {} for pane_ms in self._tiers}
+        self._by_tier = {
+            pane_ms: [t for t in self.totals if t.window.pane_ms == pane_ms]
+            for pane_ms in self._tiers
+        }
+
+    def apply(self, deltas: PaneDeltas) -> None:
+        """Add counter deltas to their panes and to every window that covers them."""
+        for (pane_ms, start), by_series in deltas.items():
+            tier = self._tiers.get(pane_ms)
+            if tier is None or not tier.keeps(start, self.time_ms):
+                continue  # a tier that no window of ours uses, or a pane that none needs any more
+            pane = self._panes[pane_ms].setdefault(start, {})
+            windows = self._by_tier[pane_ms]
+            for series, increments in by_series.items():
+                add_into(pane.setdefault(series, {}), increments)
+                for totals in windows:
+                    totals.add(start, series, increments)
+
+    def advance(self, time_ms: int) -> None:
+        """Slide every window so that it ends with the pane that holds ``time_ms``."""
+        if time_ms <= self.time_ms:
+            return
+        self.time_ms = time_ms
+        for totals in self.totals:
+            end_ms = totals.window.end(time_ms)
+            totals.slide(end_ms, self._panes[totals.window.pane_ms])
+        for pane_ms, tier in self._tiers.items():
+            panes = self._panes[pane_ms]
+            # Panes are few and mostly in order: the oldest are looked at first.
+            for start in [s for s in panes if not tier.keeps(s, time_ms)]:
+                del panes[start]
+
+    def series(self) -> Iterable[str]:
+        """Every series with a counter in some window or the one before it."""
+        return dict.fromkeys(
+            series
+            for totals in self.totals
+            for by_series in (totals.current, totals.previous)
+            for series in by_series
+        )

@@ -1,0 +1,183 @@
+"""From rolling totals to readings: the last step, where ratios and means come to be.
+
+A reading is published when what it says has changed: value, sample, interval, the window before.
+That a window slid on without a change in it says nothing new, so it is not.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from processor.core.estimate import Estimate
+from processor.core.segments import WHOLE
+from processor.core.totals import RollingTotals, WindowTotals
+from processor.metrics.intervals import differs
+from processor.metrics.registry import Metric
+from schemas.readings import parse_segment_key, reading_key
+from schemas.timestamps import format_rfc3339
+
+Row = dict[str, Any]
+"""A reading as JSON-ready fields, in the contract's order."""
+
+CONFIDENCE: Final = 0.95
+
+_Says = tuple[Any, ...]
+
+
+class Presenter:
+    """Turns totals into readings, and remembers what was said last.
+
+    Args:
+        metrics: the catalogue in use.
+        totals: the rolling totals to read.
+        lateness_ms: a reading is provisional until the watermark passes its window by this.
+        low_sample_under: fewer observations than this are flagged.
+    """
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        totals: RollingTotals,
+        *,
+        lateness_ms: int,
+        low_sample_under: int = 30,
+    ) -> None:
+        self._metrics = tuple(metrics.values())
+        self._totals = totals
+        self._lateness_ms = lateness_ms
+        self._low_sample_under = low_sample_under
+        self._said: dict[str, _Says] = {}
+        self._segments: dict[str, dict[str, str]] = {}
+        self._keys: dict[tuple[str, str, str, str | None], str] = {}
+        self._currencies: dict[tuple[str, str], dict[str, None]] = {}
+        self._greeted = False
+
+    def changed(self, watermark_ms: int, revision: int) -> dict[str, Row]:
+        """Readings that say something new since the last call, by key."""
+        rows: dict[str, Row] = {}
+        for totals in self._totals.totals:
+            changed, totals.changed = totals.changed, set()
+            if not self._greeted:
+                changed.add(WHOLE)
+            for series in changed:
+                for metric, currency in self._asked(series, (totals,)):
+                    now, before = _pair(metric, totals, series, currency)
+                    key = self._key(metric.name, totals.window.name, series, currency)
+                    if not (now.n or before.n or key in self._said or _always(series, currency)):
+                        continue
+                    says = (
+                        *_said(now),
+                        *_said(before),
+                        self._is_provisional(totals, watermark_ms),
+                    )
+                    if self._said.get(key) != says:
+                        self._said[key] = says
+                        rows[key] = self._row(
+                            metric, totals, series, currency, now, before, watermark_ms, revision
+                        )
+        self._greeted = True
+        return rows
+
+    def everything(self, watermark_ms: int, revision: int) -> dict[str, Row]:
+        """Every reading there is, by key in order.
+
+        A metric that was observed in one window of a segment has a reading in all of them, and
+        the whole has one of every metric, ``null`` where nothing was observed.
+        """
+        rows: dict[str, Row] = {}
+        windows = self._totals.totals
+        for series in dict.fromkeys((WHOLE, *self._totals.series())):
+            for metric, currency in self._asked(series, windows):
+                pairs = [(t, *_pair(metric, t, series, currency)) for t in windows]
+                if _always(series, currency) or any(now.n or old.n for _, now, old in pairs):
+                    for totals, now, before in pairs:
+                        key = self._key(metric.name, totals.window.name, series, currency)
+                        rows[key] = self._row(
+                            metric, totals, series, currency, now, before, watermark_ms, revision
+                        )
+        return dict(sorted(rows.items()))
+
+    def _asked(
+        self, series: str, windows: Iterable[WindowTotals]
+    ) -> Iterator[tuple[Metric, str | None]]:
+        for metric in self._metrics:
+            if not metric.per_currency:
+                yield metric, None
+                continue
+            # A currency that left the window is asked for still, or its last reading would stay.
+            known = self._currencies.setdefault((metric.name, series), {})
+            for totals in windows:
+                known.update(dict.fromkeys(metric.currencies(totals.counts(series))))
+                known.update(dict.fromkeys(metric.currencies(totals.previous_counts(series))))
+            for currency in known:
+                yield metric, currency
+
+    def _is_provisional(self, totals: WindowTotals, watermark_ms: int) -> bool:
+        return watermark_ms < totals.end_ms + self._lateness_ms
+
+    def _key(self, metric: str, window: str, series: str, currency: str | None) -> str:
+        parts = (metric, window, series, currency)
+        key = self._keys.get(parts)
+        if key is None:
+            key = self._keys[parts] = reading_key(metric, window, self._segment(series), currency)
+        return key
+
+    def _segment(self, series: str) -> dict[str, str]:
+        segment = self._segments.get(series)
+        if segment is None:
+            segment = self._segments[series] = parse_segment_key(series)
+        return segment
+
+    def _row(
+        self,
+        metric: Metric,
+        totals: WindowTotals,
+        series: str,
+        currency: str | None,
+        now: Estimate,
+        before: Estimate,
+        watermark_ms: int,
+        revision: int,
+    ) -> Row:
+        row: Row = {
+            "metric": metric.name,
+            "window": totals.window.name,
+            "segment": self._segment(series),
+        }
+        if currency is not None:
+            row["currency"] = currency
+        comparable = now.value is not None and before.value is not None
+        row.update(
+            value=now.value,
+            unit=metric.unit,
+            n=now.n,
+            low=now.low,
+            high=now.high,
+            confidence=CONFIDENCE if metric.interval else None,
+            low_sample=now.n < self._low_sample_under,
+            window_start=format_rfc3339(totals.start_ms),
+            window_end=format_rfc3339(totals.end_ms),
+            previous=before.value,
+            change=now.value - before.value if comparable else None,  # type: ignore[operator]
+            significant=differs(now, before),
+            provisional=self._is_provisional(totals, watermark_ms),
+            revision=revision,
+            as_of=format_rfc3339(watermark_ms),
+        )
+        return row
+
+
+def _pair(
+    metric: Metric, totals: WindowTotals, series: str, currency: str | None
+) -> tuple[Estimate, Estimate]:
+    counts, previous = totals.counts(series), totals.previous_counts(series)
+    if currency is None:
+        return metric.compute(counts), metric.compute(previous)
+    return metric.compute_for(counts, currency), metric.compute_for(previous, currency)
+
+
+def _always(series: str, currency: str | None) -> bool:
+    return series == WHOLE and currency is None
+
+
+def _said(estimate: Estimate) -> _Says:
+    return estimate.value, estimate.n, estimate.low, estimate.high

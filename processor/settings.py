@@ -1,0 +1,181 @@
+"""The configuration: ``cxpulse.toml``, and ``CX_…`` variables over it.
+
+``CX_KAFKA__BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``, and so on. Secrets are
+:class:`~pydantic.SecretStr`: they are not shown when settings are printed or logged.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from processor.core.config import DEFAULT_SEGMENT_SETS, DEFAULT_WINDOWS, EngineConfig
+from processor.core.panes import parse_duration_ms, plan_windows
+from processor.state.redis_url import parse_redis_url, redact
+
+
+class ConfigurationError(ValueError):
+    """The configuration is not usable; the message says which setting and why, a line each."""
+
+
+def _duration(text: str) -> str:
+    parse_duration_ms(text)
+    return text
+
+
+def _windows(names: tuple[str, ...]) -> tuple[str, ...]:
+    plan_windows(names)
+    return names
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    parse_redis_url(url.get_secret_value())
+    return url
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""A whole number and s, m, h or d."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """Where the events come from and the readings go."""
+
+    bootstrap: str = Field("127.0.0.1:9092", pattern=r"^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$")
+    topic_prefix: str = Field("cx.events.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    readings_topic: str = Field("cx.metrics", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    group: str = Field("cxpulse", min_length=1, max_length=200)
+    instance_id: str | None = None
+    partitions: int = Field(4, ge=1, le=1000)
+    replication: int = Field(1, ge=1, le=10)
+    max_poll_records: int = Field(20_000, ge=1)
+    request_timeout_s: float = Field(30.0, gt=0)
+    session_timeout_s: float = Field(20.0, gt=0)
+    heartbeat_interval_s: float = Field(3.0, gt=0)
+
+
+class RedisSettings(_Section):
+    """Where the counters are kept."""
+
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://127.0.0.1:6379/0")
+    prefix: str = Field("cx", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    timeout_s: float = Field(5.0, gt=0)
+    flush_interval_s: float = Field(0.1, gt=0, le=60)
+
+
+class EngineSettings(_Section):
+    """What is counted, over which windows, and what is refused."""
+
+    windows: Annotated[tuple[str, ...], AfterValidator(_windows)] = DEFAULT_WINDOWS
+    segments: tuple[tuple[str, ...], ...] = DEFAULT_SEGMENT_SETS
+    segment_cap: int = Field(1000, ge=1)
+    lateness: Duration = "2m"
+    future_skew: Duration = "5m"
+    dedup_horizon: Duration = "10m"
+    dedup_max_ids: int = Field(2_000_000, ge=1000)
+    max_record_bytes: int = Field(65_536, ge=1024, le=10 * 1024 * 1024)
+    session_timeout: Duration = "30m"
+    session_longest: Duration = "24h"
+    bounce_mode: Literal["contract", "ga4"] = "contract"
+    low_sample_under: int = Field(30, ge=0)
+    idle_after: Duration = "5s"
+
+    def config(self, identity_key: bytes) -> EngineConfig:
+        """The engine's own configuration."""
+        return EngineConfig(
+            windows=plan_windows(self.windows),
+            segment_sets=self.segments,
+            segment_cap=self.segment_cap,
+            lateness_ms=parse_duration_ms(self.lateness),
+            dedup_horizon_ms=parse_duration_ms(self.dedup_horizon),
+            dedup_max_ids=self.dedup_max_ids,
+            future_skew_ms=parse_duration_ms(self.future_skew),
+            max_record_bytes=self.max_record_bytes,
+            session_timeout_ms=parse_duration_ms(self.session_timeout),
+            session_longest_ms=parse_duration_ms(self.session_longest),
+            identity_key=identity_key,
+        )
+
+
+class PublisherSettings(_Section):
+    """How readings are published."""
+
+    interval_s: float = Field(1.0, ge=0.05, le=60)
+    lease_ttl_s: float = Field(3.0, ge=0.5, le=30)
+
+
+class PrivacySettings(_Section):
+    """How identifiers are kept."""
+
+    hash_key: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CX_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    engine: EngineSettings = EngineSettings()
+    publisher: PublisherSettings = PublisherSettings()
+    privacy: PrivacySettings = PrivacySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over the file."""
+        del dotenv_settings, file_secret_settings
+        file = TomlConfigSettingsSource(settings_cls, configuration_file())
+        return init_settings, env_settings, file
+
+    def shown(self) -> dict[str, Any]:
+        """Every setting with secrets hidden."""
+        shown = self.model_dump(mode="json")
+        shown["redis"]["url"] = redact(self.redis.url.get_secret_value())
+        return shown
+
+
+def configuration_file() -> Path:
+    """The file read: ``$CX_CONFIG``, else ``cxpulse.toml`` in the working directory."""
+    return Path(os.environ.get("CX_CONFIG") or "cxpulse.toml")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the configuration.
+
+    Raises:
+        ConfigurationError: naming each setting that is wrong, and the file if it is named and
+            missing or is not TOML.
+    """
+    named = os.environ.get("CX_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigurationError(f"CX_CONFIG names {named}, which is not a file")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigurationError("\n".join(lines)) from None
+    except ValueError as error:
+        raise ConfigurationError(f"{configuration_file()}: {error}") from None

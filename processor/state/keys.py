@@ -1,0 +1,71 @@
+"""Names of everything kept in Redis. The layout's version is part of the prefix.
+
+All keys of a partition share one hash tag, and all keys of the publisher another, so each script
+touches one slot of a Redis Cluster.
+"""
+
+from typing import Final
+
+LAYOUT_VERSION: Final = 1
+"""Raised when the meaning of a key changes; what an older version wrote is then not misread."""
+
+
+class Keys:
+    """Key names under one prefix.
+
+    Args:
+        prefix: what the deployment calls its keys, ``cx`` unless configured.
+    """
+
+    def __init__(self, prefix: str = "cx") -> None:
+        self.prefix = f"{prefix}:{LAYOUT_VERSION}:"
+        publisher = f"{self.prefix}{{publisher}}:"
+        self.lease = f"{publisher}lease"
+        self.lease_epoch = f"{publisher}epoch"
+        self.status = f"{publisher}status"
+        self.readings = f"{publisher}readings"
+        self.updates = f"{publisher}updates"
+        self.partitions = f"{self.prefix}partitions"
+        self.identity_key = f"{self.prefix}identity-key"
+
+    def partition(self, topic: str, partition: int) -> "PartitionKeys":
+        """The keys of one partition's state."""
+        return PartitionKeys(f"{self.prefix}{{{topic}-{partition}}}:")
+
+    def segments(self, names: tuple[str, ...]) -> str:
+        """The admitted segments of one set of dimensions."""
+        return f"{self.prefix}{{segments}}:{','.join(names)}"
+
+
+class PartitionKeys:
+    """The keys of one partition.
+
+    Attributes:
+        base: what they all begin with; scripts build the names of panes and generations from it.
+        meta: hash: epoch, owner, offset, seq, clock, watermark, open_sessions, lag, log,
+            stat:….
+        panes: set of ``<pane_ms>:<start_ms>``, one for each pane there is.
+        generations: set of the numbers of remembered id generations.
+        sessions: hash of keyed session hash → encoded entry.
+        log: stream of flushed deltas, for the reader.
+    """
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.meta = f"{base}meta"
+        self.panes = f"{base}panes"
+        self.generations = f"{base}generations"
+        self.sessions = f"{base}sessions"
+        self.log = f"{base}log"
+
+    def pane(self, name: str) -> str:
+        """Hash of ``<series>|<measure>`` → count, for the pane ``<pane_ms>:<start_ms>``."""
+        return f"{self.base}p:{name}"
+
+    def ids(self, generation: int) -> str:
+        """String of 8-byte id fingerprints."""
+        return f"{self.base}ids:{generation}"
+
+    def contents(self, generation: int) -> str:
+        """String of 4-byte record fingerprints, in the order of the ids."""
+        return f"{self.base}contents:{generation}"

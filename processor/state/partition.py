@@ -1,0 +1,241 @@
+"""One partition's state in Redis: claim it, flush changes to it, admit segments.
+
+Every flush is one script call that checks the writer's fence, applies the deltas and stores the
+next offset, all or nothing. A flush may be sent again after a lost answer: it carries a sequence
+number, and the second try finds the first one's.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from processor.core.engine import Changes
+from processor.core.panes import Tier
+from processor.core.segments import SegmentSet
+from processor.state.keys import Keys, PartitionKeys
+from processor.state.scripts import source
+
+_EXACT_IN_LUA: Final = 1 << 53
+"""Lua's numbers are doubles: a larger delta travels as text, which Redis takes as well."""
+
+_SCAN_COUNT: Final = 1000
+_PRUNE_EVERY_MS: Final = 10_000
+LOG_LENGTH: Final = 256
+"""Flushes kept in a partition's log for readers; one that falls further behind loads afresh."""
+
+
+class Fenced(Exception):  # noqa: N818 - not an error of ours: another owner has taken over
+    """Another worker has claimed the partition; nothing was written."""
+
+
+class OffsetMoved(Exception):  # noqa: N818 - a finding about the store
+    """The store's offset is not the one this owner left: Redis was rolled back or written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGeneration:
+    """A generation of remembered ids, as stored."""
+
+    number: int
+    ids: bytes
+    contents: bytes
+
+
+@dataclass(slots=True)
+class Claim:
+    """What a partition's new owner starts from.
+
+    Attributes:
+        epoch: the fence of this ownership.
+        offset: the next offset to read, ``None`` where nothing was ever stored.
+        clock_ms: the event clock at the last flush, 0 where there was none.
+        panes: names ``<pane_ms>:<start_ms>`` of the panes there are.
+        generations: remembered ids, oldest first.
+        sessions: encoded sessions by keyed hash.
+    """
+
+    epoch: int
+    offset: int | None
+    clock_ms: int
+    panes: set[str] = field(default_factory=set)
+    generations: list[StoredGeneration] = field(default_factory=list)
+    sessions: dict[str, bytes] = field(default_factory=dict)
+
+
+class PartitionStore:
+    """Reads and writes one partition's state as its owner.
+
+    Args:
+        redis: a client with bounded time-outs.
+        keys: key names of the deployment.
+        topic: the partition's topic.
+        partition: its number.
+        tiers: which panes are kept, and for how long.
+    """
+
+    def __init__(
+        self, redis: Redis, keys: Keys, topic: str, partition: int, tiers: Sequence[Tier]
+    ) -> None:
+        self._redis = redis
+        self._partitions_key = keys.partitions
+        self.keys: PartitionKeys = keys.partition(topic, partition)
+        self.name = f"{topic}-{partition}"
+        self._topic, self._partition = topic, partition
+        self._tiers = {tier.pane_ms: tier for tier in tiers}
+        self._panes: set[str] = set()
+        self._pruned_at_ms = 0
+        self._epoch = 0
+        self._seq = 0
+        self.offset: int | None = None
+        self._flush = redis.register_script(source("flush"))
+        self._claim = redis.register_script(source("claim"))
+
+    async def claim(self, owner: str) -> Claim:
+        """Take the partition over, fencing every earlier owner, and load what its engine needs."""
+        reply = await self._claim(keys=[self.keys.meta], args=[owner])
+        meta = {bytes(k): bytes(v) for k, v in zip(reply[::2], reply[1::2], strict=True)}
+        # The publisher finds the partitions here; a name in it twice does no harm.
+        await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")
+        self._epoch, self._seq = int(meta[b"epoch"]), 0
+        self.offset = int(meta[b"offset"]) if meta.get(b"offset") else None
+        self._panes = {name.decode() for name in await self._redis.smembers(self.keys.panes)}
+        return Claim(
+            epoch=self._epoch,
+            offset=self.offset,
+            clock_ms=int(meta.get(b"clock", b"0")),
+            panes=set(self._panes),
+            generations=[g async for g in self._stored_generations()],
+            sessions={
+                key.decode(): value
+                async for key, value in self._redis.hscan_iter(
+                    self.keys.sessions, count=_SCAN_COUNT
+                )
+            },
+        )
+
+    async def flush(
+        self, changes: Changes, next_offset: int | None, *, lag: int = 0
+    ) -> None:
+        """Write changes and the next offset, or nothing.
+
+        Args:
+            changes: what the engine gave.
+            next_offset: first offset not in them; ``None`` where no record was ever read.
+            lag: records behind the log's end, for whoever watches.
+
+        Raises:
+            Fenced: another worker owns the partition now.
+            OffsetMoved: the stored offset is not the one this owner wrote last.
+            redis.exceptions.RedisError: Redis did not do it, or did not say so; try again with
+                the same arguments.
+        """
+        drop_panes = self._prune(changes)
+        keys = self.keys
+        arguments: list[Any] = [
+            keys.base,
+            self._epoch,
+            self._seq + 1,
+            "" if self.offset is None else self.offset,
+            "" if next_offset is None else next_offset,
+            encode_deltas(changes),
+            json.dumps(
+                {
+                    "clock": changes.clock_ms,
+                    "watermark": changes.watermark_ms,
+                    "open_sessions": changes.open_sessions,
+                    "lag": lag,
+                }
+            ),
+            json.dumps(changes.stats),
+            json.dumps(
+                {
+                    "panes": drop_panes,
+                    "generations": changes.forgotten_generations,
+                    "sessions": changes.forgotten_sessions,
+                }
+            ),
+            LOG_LENGTH,
+            len(changes.ids),
+        ]
+        for remembered in changes.ids:
+            arguments += (
+                remembered.generation,
+                remembered.ids.tobytes(),
+                remembered.contents.tobytes(),
+            )
+        for session, entry in changes.sessions.items():
+            arguments += (session, entry)
+        status, *detail = await self._flush(
+            keys=[keys.meta, keys.panes, keys.generations, keys.sessions, keys.log],
+            args=arguments,
+        )
+        if status == b"fenced":
+            raise Fenced(f"{self.name}: another worker owns this partition (epoch {detail[0]!r})")
+        if status == b"moved":
+            raise OffsetMoved(
+                f"{self.name}: Redis holds offset {detail[0].decode() or 'none'}, "
+                f"this worker left it at {self.offset}"
+            )
+        self._seq += 1
+        self.offset = next_offset
+        self._panes.update(f"{pane_ms}:{start}" for pane_ms, start in changes.deltas)
+        self._panes.difference_update(drop_panes)
+
+    def _prune(self, changes: Changes) -> list[str]:
+        if changes.clock_ms < self._pruned_at_ms + _PRUNE_EVERY_MS:
+            return []
+        self._pruned_at_ms = changes.clock_ms
+        return [name for name in self._panes if not self._kept(name, changes.clock_ms)]
+
+    def _kept(self, name: str, clock_ms: int) -> bool:
+        pane_ms, start_ms = map(int, name.split(":"))
+        tier = self._tiers.get(pane_ms)
+        return tier is not None and tier.keeps(start_ms, clock_ms)
+
+    async def _stored_generations(self) -> AsyncIterator[StoredGeneration]:
+        for number in sorted(map(int, await self._redis.smembers(self.keys.generations))):
+            ids = await self._redis.get(self.keys.ids(number))
+            contents = await self._redis.get(self.keys.contents(number))
+            yield StoredGeneration(number, ids or b"", contents or b"")
+
+
+def encode_deltas(changes: Changes) -> str:
+    """The deltas as JSON for the script and the log."""
+    payload: dict[str, Mapping[str, Mapping[str, int | str]]] = {}
+    for (pane_ms, start), by_series in changes.deltas.items():
+        payload[f"{pane_ms}:{start}"] = {
+            series: _in_lua_range(measures) for series, measures in by_series.items()
+        }
+    return json.dumps(payload, separators=(",", ":"))
+
+
+def _in_lua_range(measures: Mapping[str, int]) -> Mapping[str, int | str]:
+    if max(map(abs, measures.values()), default=0) < _EXACT_IN_LUA:
+        return measures
+    return {m: n if abs(n) < _EXACT_IN_LUA else str(n) for m, n in measures.items()}
+
+
+class SegmentRegister:
+    """The segments that all workers have agreed to keep apart.
+
+    Args:
+        redis: a client with bounded time-outs.
+        keys: key names of the deployment.
+        sets: the segment sets, in :class:`~processor.core.segments.Segmentation` order.
+        cap: the most segments a set may have.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, sets: Sequence[SegmentSet], cap: int) -> None:
+        self._keys = [keys.segments(names) for names in sets]
+        self._cap = cap
+        self._admit = redis.register_script(source("admit"))
+
+    async def admit(self, index: int, candidates: Sequence[str]) -> tuple[list[str], bool]:
+        """Ask for segments of one set: those admitted, and whether the set is full now."""
+        full, *admitted = await self._admit(
+            keys=[self._keys[index]], args=[self._cap, *candidates]
+        )
+        return [segment.decode() for segment in admitted], bool(full)

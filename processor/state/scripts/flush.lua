@@ -1,0 +1,83 @@
+-- One partition's flush: fence, deltas, ids, sessions and next offset, all or nothing.
+--
+-- KEYS: meta, panes, generations, sessions, log
+-- ARGV: base, epoch, seq, expected offset ('' for none), next offset,
+--       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
+--       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…}, stats: JSON {name: n},
+--       drop: JSON {"panes":[…],"generations":[…],"sessions":[…]}, log length,
+--       number of generations g, then g × (number, ids, contents), then session key, entry, …
+-- Returns {'ok'} | {'fenced', epoch stored} | {'moved', offset stored}.
+--
+-- The first write is a plain call, so a Redis that is full or read-only refuses the whole flush
+-- before anything is written; after it nothing below can fail half way.
+local meta, panes, generations, sessions, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local base, epoch, seq, expected, offset = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local stored = redis.call('HMGET', meta, 'epoch', 'seq', 'offset')
+if stored[1] ~= epoch then
+  return {'fenced', stored[1] or ''}
+end
+if stored[2] == seq then
+  return {'ok'} -- the same flush once more: its answer was lost, its effect was not
+end
+if (stored[3] or '') ~= expected then
+  return {'moved', stored[3] or ''}
+end
+
+local deltas = cjson.decode(ARGV[6])
+local status = cjson.decode(ARGV[7])
+local stats = cjson.decode(ARGV[8])
+local drop = cjson.decode(ARGV[9])
+
+redis.call('HSET', meta, 'seq', seq, 'offset', offset, 'clock', status.clock,
+  'watermark', status.watermark, 'open_sessions', status.open_sessions,
+  'lag', status.lag)
+
+local overflows = 0
+for pane, by_series in pairs(deltas) do
+  local key = base .. 'p:' .. pane
+  redis.call('SADD', panes, pane)
+  for series, measures in pairs(by_series) do
+    for measure, n in pairs(measures) do
+      local reply = redis.pcall('HINCRBY', key, series .. '|' .. measure, n)
+      if type(reply) == 'table' then
+        overflows = overflows + 1 -- past 64 bits: keep the rest of the flush whole, and say so
+      end
+    end
+  end
+end
+if overflows > 0 then
+  redis.call('HINCRBY', meta, 'stat:overflows', overflows)
+end
+for name, n in pairs(stats) do
+  redis.call('HINCRBY', meta, 'stat:' .. name, n)
+end
+
+local at = 12
+for _ = 1, tonumber(ARGV[11]) do
+  redis.call('SADD', generations, ARGV[at])
+  redis.call('APPEND', base .. 'ids:' .. ARGV[at], ARGV[at + 1])
+  redis.call('APPEND', base .. 'contents:' .. ARGV[at], ARGV[at + 2])
+  at = at + 3
+end
+while at < #ARGV do
+  redis.call('HSET', sessions, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+
+for _, pane in ipairs(drop.panes) do
+  redis.call('UNLINK', base .. 'p:' .. pane)
+  redis.call('SREM', panes, pane)
+end
+for _, generation in ipairs(drop.generations) do
+  local number = string.format('%d', generation)
+  redis.call('UNLINK', base .. 'ids:' .. number, base .. 'contents:' .. number)
+  redis.call('SREM', generations, number)
+end
+for _, session in ipairs(drop.sessions) do
+  redis.call('HDEL', sessions, session)
+end
+
+local n = redis.call('HINCRBY', meta, 'log', 1)
+redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n, 'deltas', ARGV[6], 'status', ARGV[7])
+return {'ok'}

@@ -1,0 +1,31 @@
+-- Publish one tick's readings, if the lease is still ours; renews it.
+-- KEYS: lease, status, readings, updates
+-- ARGV: token, time to live in ms, revision, status: field count then pairs, stream length,
+--       then reading key, JSON, …
+-- Returns 1, or 0 where the lease was lost or the revision is not newer.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+local last = tonumber(redis.call('HGET', KEYS[2], 'revision') or '0')
+if tonumber(ARGV[3]) == last then
+  return 1 -- the same tick once more: its answer was lost, its effect was not
+end
+if tonumber(ARGV[3]) < last then
+  return 0
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local fields = tonumber(ARGV[4])
+redis.call('HSET', KEYS[2], 'revision', ARGV[3], unpack(ARGV, 5, 4 + fields))
+local length = ARGV[5 + fields]
+local at = 6 + fields
+if at <= #ARGV then
+  local changed = {}
+  while at < #ARGV do
+    redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1])
+    changed[#changed + 1] = ARGV[at + 1]
+    at = at + 2
+  end
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', length, '*',
+    'revision', ARGV[3], 'readings', '[' .. table.concat(changed, ',') .. ']')
+end
+return 1

@@ -1,0 +1,23 @@
+"""The agents: one for each counted event type, each a plain loop over batches."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+
+from processor.streaming.transport import BatchingApp, RawSchema, RecordBatch
+from schemas.events import EventType
+
+Process = Callable[[RecordBatch], Awaitable[None]]
+
+
+def register_agents(app: BatchingApp, topics: Mapping[str, EventType], process: Process) -> None:
+    """Give every batch topic its agent.
+
+    One at a time: the order of a partition's batches is what its counts rest on.
+    """
+    for topic, event_type in topics.items():
+
+        async def count(batches: AsyncIterable[RecordBatch]) -> None:
+            async for batch in batches:
+                await process(batch)
+
+        channel = app.topic(topic, schema=RawSchema())
+        app.agent(channel, name=f"count-{event_type}", concurrency=1)(count)

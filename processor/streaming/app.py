@@ -1,0 +1,66 @@
+"""The Faust app: ``cxpulse worker``, or ``faust -A processor.streaming.app worker``."""
+
+from typing import Any
+
+from processor.settings import Settings, load_settings
+from processor.streaming.agents import register_agents
+from processor.streaming.transport import BatchingApp
+from processor.streaming.worker import Worker
+
+
+class CxApp(BatchingApp):
+    """The worker's app: a batching app whose parts start before its consumer and stop first."""
+
+    worker: Worker
+
+    async def on_start(self) -> None:
+        """Start the worker's parts, then Faust's."""
+        await self.worker.start(self)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Stop the worker's parts, then Faust's."""
+        await self.worker.stop()
+        await super().on_stop()
+
+
+def create_app(settings: Settings, **overrides: Any) -> CxApp:
+    """The app of one worker; nothing connects before it is started.
+
+    Args:
+        settings: the configuration.
+        **overrides: Faust settings to set otherwise, by their names.
+    """
+    kafka = settings.kafka
+    options: dict[str, Any] = {
+        "broker": [f"kafka://{server}" for server in kafka.bootstrap.split(",")],
+        "store": "memory://",
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": kafka.instance_id,
+        "broker_max_poll_records": kafka.max_poll_records,
+        "broker_request_timeout": kafka.request_timeout_s,
+        "broker_session_timeout": kafka.session_timeout_s,
+        "broker_heartbeat_interval": kafka.heartbeat_interval_s,
+        "broker_commit_interval": 1.0,
+        "stream_buffer_maxsize": 4,  # batches, not records
+        "stream_wait_empty": False,  # what is not flushed is read again
+        "stream_recovery_delay": 0.0,
+        "table_standby_replicas": 0,  # no table has a changelog
+        "topic_disable_leader": True,
+        "web_enabled": False,  # it would bind every address and serve tables to anyone
+        "worker_redirect_stdouts": False,
+        **overrides,
+    }
+    app = CxApp(kafka.group, **options)
+    app.worker = Worker(settings)
+    app.offset_keeper = app.worker
+    register_agents(app, app.worker.topics, app.worker.process)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, made on first use from the configuration, for Faust's own command line."""
+    if name == "app":
+        globals()["app"] = app = create_app(load_settings())
+        return app
+    raise AttributeError(name)

@@ -1,0 +1,30 @@
+"""How every Kafka client of ours connects."""
+
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from processor.settings import KafkaSettings
+
+
+def client_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Connection arguments that all aiokafka clients share."""
+    return {
+        "bootstrap_servers": kafka.bootstrap.split(","),
+        "request_timeout_ms": int(kafka.request_timeout_s * 1000),
+    }
+
+
+def durable_producer(kafka: KafkaSettings) -> AIOKafkaProducer:
+    """For dead letters: acknowledged by all replicas, no duplicates by retries."""
+    return AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
+
+
+def readings_producer(kafka: KafkaSettings) -> AIOKafkaProducer:
+    """For readings: one transactional id, so a newer leader's producer fences an older one's."""
+    return AIOKafkaProducer(
+        **client_options(kafka),
+        transactional_id=f"{kafka.group}.publisher",
+        compression_type="lz4",
+        linger_ms=5,
+    )

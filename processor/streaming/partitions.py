@@ -1,0 +1,272 @@
+"""The partitions that this worker owns: claim, fold, flush, give up.
+
+The agent folds a batch into its partition's engine; a flush task writes what has gathered, with
+the next offset, in one fenced script call a partition. A batch that does not follow its
+partition's claim is stale, from before a rebalance or a rewind, and is dropped: its records are
+fetched again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from redis.exceptions import RedisError
+
+from processor.core.config import EngineConfig
+from processor.core.engine import Changes, PartitionEngine
+from processor.core.segments import Segmentation
+from processor.metrics.measures import PLANS, count_session
+from processor.state.partition import Fenced, OffsetMoved, PartitionStore, SegmentRegister
+from processor.state.table import PaneTable
+from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.transport import BatchConsumer, RecordBatch
+from schemas.events import EventType
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+MAX_PENDING_EVENTS: Final = 100_000
+"""More events than this wait for a flush in one partition: its agent waits, too."""
+
+_HEARTBEAT_S: Final = 1.0
+_RETRY_FIRST_S: Final = 0.05
+_RETRY_MAX_S: Final = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class OwnedPartition:
+    """One partition while it is ours."""
+
+    tp: TP
+    store: PartitionStore
+    engine: PartitionEngine
+    next_offset: int | None
+    chain: int = 0
+    letters: list[DeadLetter] = field(default_factory=list)
+    lost: bool = False
+    flushed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    active_at: float = field(default_factory=time.monotonic)
+    beat_at: float = 0.0
+    events: int = 0
+
+
+class Partitions:
+    """Everything this worker owns; the offset keeper of the batching transport.
+
+    Args:
+        topics: event type by batch topic.
+        config: the engine's configuration.
+        table: the pane table.
+        register: where segments are admitted for all workers.
+        dead_letters: where refused records go.
+        owner: names this worker in Redis.
+        flush_interval_s: how long counts gather before they are written.
+        idle_after_s: a caught-up partition without records for this long follows the clock.
+        now_ms: wall clock in milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        topics: Mapping[str, EventType],
+        config: EngineConfig,
+        table: PaneTable,
+        register: SegmentRegister,
+        segmentation: Segmentation,
+        dead_letters: DeadLetters,
+        owner: str,
+        flush_interval_s: float,
+        idle_after_s: float,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._topics = topics
+        self._config = config
+        self._table = table
+        self._register = register
+        self._segmentation = segmentation
+        self._dead_letters = dead_letters
+        self._owner = owner
+        self._flush_interval_s = flush_interval_s
+        self._idle_after_s = idle_after_s
+        self._now_ms = now_ms
+        self._owned: dict[TP, OwnedPartition] = {}
+        self._consumer: BatchConsumer | None = None
+        self.events_total = 0
+        self.stale_batches = 0
+
+    @property
+    def owned(self) -> Mapping[TP, OwnedPartition]:
+        """Partitions by topic and number."""
+        return self._owned
+
+    # -- what the transport asks ----------------------------------------------------------------
+
+    def keeps(self, topic: str) -> bool:
+        """Whether the topic is one of ours."""
+        return topic in self._topics
+
+    async def claim(self, assigned: set[TP], consumer: BatchConsumer) -> Mapping[TP, int]:
+        """Take over all assigned partitions and load their engines' state.
+
+        Returns:
+            Where to read each from: the offset stored with its counts, or its log's start.
+        """
+        self._consumer = consumer
+        self.release(self._owned)
+        claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
+        new = [p.tp for p in claimed if p.next_offset is None]
+        starts = await consumer.earliest_offsets(*new) if new else {}
+        self._owned = {p.tp: p for p in claimed}
+        return {
+            p.tp: starts[p.tp] if p.next_offset is None else p.next_offset for p in claimed
+        }
+
+    def claimed(self, tp: TP, chain: int) -> None:
+        """Batches of this chain follow the claim."""
+        self._owned[tp].chain = chain
+
+    def stored_offset(self, tp: TP) -> int | None:
+        """The next offset of what is stored, for Kafka's committed offset."""
+        partition = self._owned.get(tp)
+        return None if partition is None else partition.store.offset
+
+    def release(self, tps: Iterable[TP]) -> None:
+        """Give partitions up: what is not flushed yet is counted by the next owner."""
+        for tp in list(tps):
+            partition = self._owned.pop(tp, None)
+            if partition is not None:
+                partition.lost = True
+
+    # -- the way of a batch ---------------------------------------------------------------------
+
+    async def process(self, batch: RecordBatch) -> None:
+        """Fold a batch into its partition; waits while too much is waiting for a flush."""
+        partition = self._owned.get(TP(batch.topic, batch.partition))
+        if partition is None or partition.lost or partition.chain != batch.chain:
+            self.stale_batches += 1
+            return
+        if partition.next_offset is not None and batch.base_offset != partition.next_offset:
+            raise AssertionError(
+                f"{batch.topic}-{batch.partition}: a batch begins at {batch.base_offset}, "
+                f"the one before it ended at {partition.next_offset}"
+            )
+        rejected = partition.engine.fold(batch.values, self._now_ms())
+        partition.letters += (
+            DeadLetter(batch.topic, batch.partition, batch.records[r.position], r.error)
+            for r in rejected
+        )
+        partition.next_offset = batch.next_offset
+        partition.active_at = time.monotonic()
+        partition.events += len(batch.records)
+        self.events_total += len(batch.records)
+        while _waiting(partition) > MAX_PENDING_EVENTS and not partition.lost:
+            async with partition.flushed:
+                await partition.flushed.wait()
+
+    # -- flushing -------------------------------------------------------------------------------
+
+    async def flush_forever(self, sleep: Callable[[float], Awaitable[object]]) -> None:
+        """Flush what has gathered, again and again, until cancelled."""
+        while True:
+            began = time.monotonic()
+            await self.flush_all()
+            await sleep(max(0.0, began + self._flush_interval_s - time.monotonic()))
+
+    async def flush_all(self) -> None:
+        """Flush every partition that has something to say."""
+        due = [p for p in self._owned.values() if self._is_due(p)]
+        await asyncio.gather(*(self._flush(p) for p in due))
+
+    def _is_due(self, partition: OwnedPartition) -> bool:
+        now = time.monotonic()
+        if self._is_idle(partition, now) and now - partition.beat_at >= _HEARTBEAT_S:
+            partition.engine.advance(self._now_ms())
+            partition.beat_at = now
+            return True
+        engine = partition.engine
+        return engine.has_changes or bool(partition.letters)
+
+    def _is_idle(self, partition: OwnedPartition, now: float) -> bool:
+        return (
+            now - partition.active_at >= self._idle_after_s
+            and self._consumer is not None
+            and self._consumer.caught_up(partition.tp)
+        )
+
+    async def _flush(self, partition: OwnedPartition) -> None:
+        engine = partition.engine
+        while unknown := engine.unknown_segments():
+            for index, candidates in unknown.items():
+                admitted, full = await self._persist(
+                    partition, lambda i=index, c=candidates: self._register.admit(i, c)
+                ) or ([], False)
+                self._segmentation.learn(index, admitted, full=full)
+            if partition.lost:
+                return
+        changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
+        partition.letters = []
+        if letters:
+            await self._persist(partition, lambda: self._dead_letters.send(letters))
+        await self._persist(partition, lambda: self._store(partition, changes, next_offset))
+        async with partition.flushed:
+            partition.flushed.notify_all()
+
+    async def _store(
+        self, partition: OwnedPartition, changes: Changes, next_offset: int | None
+    ) -> None:
+        try:
+            await partition.store.flush(changes, next_offset, lag=self._lag(partition))
+        except Fenced as taken_over:
+            log.info("%s", taken_over)
+            partition.lost = True
+        except OffsetMoved as moved:
+            log.warning("%s: reading again from there", moved)
+            partition.lost = True
+            if self._consumer is not None:
+                await self._consumer.perform_seek()
+
+    def _lag(self, partition: OwnedPartition) -> int:
+        end = None if self._consumer is None else self._consumer.end_offset(partition.tp)
+        return 0 if end is None or partition.next_offset is None else end - partition.next_offset
+
+    async def _persist(
+        self, partition: OwnedPartition, write: Callable[[], Awaitable[_T]]
+    ) -> _T | None:
+        """Try until it is done or the partition is no longer ours; each try is bounded in time."""
+        delay = _RETRY_FIRST_S
+        while not partition.lost:
+            try:
+                return await write()
+            except (RedisError, KafkaError, OSError, TimeoutError) as error:
+                log.warning("%s: %s; trying again in %.2f s", partition.store.name, error, delay)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _RETRY_MAX_S)
+        return None
+
+    async def _claim_one(self, tp: TP) -> OwnedPartition:
+        event_type = self._topics[tp.topic]
+        store = self._table.partition(tp.topic, tp.partition)
+        claim = await store.claim(self._owner)
+        engine = PartitionEngine(
+            event_type,
+            PLANS[event_type],
+            self._config,
+            self._segmentation,
+            count_session=count_session,
+        )
+        engine.restore(
+            clock_ms=claim.clock_ms,
+            generations=((g.number, g.ids, g.contents) for g in claim.generations),
+            sessions=claim.sessions.items(),
+        )
+        return OwnedPartition(tp, store, engine, claim.offset)
+
+
+def _waiting(partition: OwnedPartition) -> int:
+    return partition.engine.pending_events + len(partition.letters)

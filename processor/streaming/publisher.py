@@ -1,0 +1,219 @@
+"""The publisher: one leader merges all partitions and publishes what changed, tick by tick.
+
+Every worker runs one; the lease in Redis says which of them leads. A tick goes to Redis first, in
+one script that checks the lease and the revision, and then to the readings topic in a transaction
+of one transactional id, so a leader that lost its lease while it slept is refused by both.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from processor.core.config import EngineConfig
+from processor.core.totals import RollingTotals
+from processor.metrics.present import Presenter, Row
+from processor.metrics.registry import Metric
+from processor.state.keys import Keys
+from processor.state.lease import Lease
+from processor.state.reader import StateReader
+from processor.state.scripts import source
+from schemas.timestamps import format_rfc3339
+
+log = logging.getLogger(__name__)
+
+UPDATES_LENGTH: Final = 1_000
+"""Ticks kept in the stream for live readers."""
+
+_KAFKA_TIMEOUT_S: Final = 10.0
+
+
+class Publisher:
+    """Publishes readings while it leads.
+
+    Args:
+        redis: a client with bounded time-outs.
+        keys: key names of the deployment.
+        config: the engine's configuration.
+        metrics: the catalogue in use.
+        holder: names this process in the lease; unique.
+        topic: the compacted readings topic.
+        new_producer: makes a transactional producer, not started yet.
+        interval_s: length of a tick.
+        lease_ttl_s: how long the lease outlives its last renewal.
+        low_sample_under: fewer observations than this are flagged.
+        now_ms: wall clock in milliseconds; the event clock of live windows never passes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        redis: Redis,
+        keys: Keys,
+        config: EngineConfig,
+        metrics: Mapping[str, Metric],
+        holder: str,
+        topic: str,
+        new_producer: Callable[[], AIOKafkaProducer],
+        interval_s: float,
+        lease_ttl_s: float,
+        low_sample_under: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._config = config
+        self._metrics = metrics
+        self._topic = topic
+        self._new_producer = new_producer
+        self._interval_s = interval_s
+        self._low_sample_under = low_sample_under
+        self._now_ms = now_ms
+        self._lease = Lease(redis, keys, holder, int(lease_ttl_s * 1000))
+        self._publish = redis.register_script(source("publish"))
+        self._producer: AIOKafkaProducer | None = None
+        self._revision = 0
+        self._view: _View | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this publisher held the lease at its last tick."""
+        return self._view is not None
+
+    async def run_forever(self, sleep: Callable[[float], Awaitable[object]]) -> None:
+        """Hold or wait for the lease, and publish while it is held, until cancelled."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self.tick()
+            except (RedisError, KafkaError, OSError, TimeoutError) as error:
+                log.warning("readings were not published: %r; starting afresh", error)
+                await self.stand_down()
+            elapsed = asyncio.get_running_loop().time() - began
+            await sleep(max(0.0, self._interval_s - elapsed))
+
+    async def tick(self) -> int:
+        """Publish what changed, if the lease is ours; how many readings that was."""
+        if not await self._lease.hold():
+            await self._forget()
+            return 0
+        view = await self._current_view()
+        time_ms = min(view.reader.clock_ms, self._now_ms())
+        watermark_ms = min(view.reader.watermark_ms, time_ms)
+        if not time_ms:
+            return 0
+        view.totals.advance(time_ms)
+        self._revision += 1
+        rows = {
+            key: json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+            for key, row in view.presenter.changed(watermark_ms, self._revision).items()
+        }
+        if not await self._write_redis(rows, view, time_ms, watermark_ms):
+            log.info("the publisher's lease went to another worker")
+            await self._forget()
+            return 0
+        if rows:
+            await asyncio.wait_for(self._write_kafka(rows), _KAFKA_TIMEOUT_S)
+        return len(rows)
+
+    async def stand_down(self) -> None:
+        """Stop publishing and let another worker lead at once."""
+        await self._forget()
+        try:
+            await self._lease.release()
+        except (RedisError, OSError) as error:
+            log.warning("the lease could not be released and runs out by itself: %r", error)
+
+    async def _current_view(self) -> "_View":
+        view = self._view
+        if view is not None and await view.reader.follow(view.totals):
+            return view
+        if view is None:
+            log.info("publishing: lease epoch %s", self._lease.epoch)
+            stored = await self._redis.hget(self._keys.status, "revision")
+            self._revision = int(stored or 0)
+            self._producer = self._new_producer()
+            await asyncio.wait_for(self._producer.start(), _KAFKA_TIMEOUT_S)
+        else:
+            log.warning("a flush was missed: loading all panes afresh")
+        view = _View.new(self._redis, self._keys, self._config, self._metrics, self._low_sample_under)
+        if not await view.reader.follow(view.totals):
+            raise TimeoutError("panes could not be loaded: their logs moved on meanwhile")
+        self._view = view
+        return view
+
+    async def _write_redis(
+        self, rows: Mapping[str, str], view: "_View", time_ms: int, watermark_ms: int
+    ) -> bool:
+        status: dict[str, Any] = {
+            "leader": self._lease.token,
+            "as_of": format_rfc3339(watermark_ms),
+            "clock": time_ms,
+            "published_at": self._now_ms(),
+            "open_sessions": view.reader.open_sessions,
+        }
+        arguments: list[Any] = [self._lease.token, self._lease.ttl_ms, self._revision]
+        arguments.append(2 * len(status))
+        for field, value in status.items():
+            arguments += (field, value)
+        arguments.append(UPDATES_LENGTH)
+        for key, row in rows.items():
+            arguments += (key, row)
+        keys = self._keys
+        published = await self._publish(
+            keys=[keys.lease, keys.status, keys.readings, keys.updates], args=arguments
+        )
+        return bool(published)
+
+    async def _write_kafka(self, rows: Mapping[str, str]) -> None:
+        producer = self._producer
+        if producer is None:
+            raise AssertionError("a leader has a producer")
+        async with producer.transaction():
+            for key, row in rows.items():
+                await producer.send(self._topic, key=key.encode(), value=row.encode())
+
+    async def _forget(self) -> None:
+        self._view = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), _KAFKA_TIMEOUT_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("the readings producer did not stop cleanly: %r", error)
+
+
+class _View:
+    """Everything a leader holds in memory: made new at every takeover."""
+
+    def __init__(self, reader: StateReader, totals: RollingTotals, presenter: Presenter) -> None:
+        self.reader = reader
+        self.totals = totals
+        self.presenter = presenter
+
+    @classmethod
+    def new(
+        cls,
+        redis: Redis,
+        keys: Keys,
+        config: EngineConfig,
+        metrics: Mapping[str, Metric],
+        low_sample_under: int,
+    ) -> "_View":
+        totals = RollingTotals(config.windows)
+        presenter = Presenter(
+            metrics, totals, lateness_ms=config.lateness_ms, low_sample_under=low_sample_under
+        )
+        return cls(StateReader(redis, keys), totals, presenter)
+
+
+def row_of(payload: bytes) -> Row:
+    """A reading as it was published."""
+    row: Row = json.loads(payload)
+    return row

@@ -1,0 +1,89 @@
+"""Topics: which there are, and creating those that are missing; what exists is never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from processor.settings import KafkaSettings
+from processor.streaming.deadletter import SUFFIX
+from schemas.events import EventType
+
+_DEAD_LETTER_RETENTION_MS: Final = 7 * 86_400_000
+_EVENT_RETENTION_MS: Final = 32 * 86_400_000
+"""The longest window and some: state that is lost is rebuilt from the log."""
+
+_TOPIC_ALREADY_EXISTS: Final = 36
+
+COUNTED: Final = (EventType.SURVEY_RESPONSE, EventType.PURCHASE, EventType.SESSION)
+"""Event types that have an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic as it should be created.
+
+    Attributes:
+        name: with its prefix.
+        partitions: how many.
+        replication: copies of each.
+        configs: broker settings of the topic.
+    """
+
+    name: str
+    partitions: int
+    replication: int
+    configs: Mapping[str, str]
+
+
+def event_topics(kafka: KafkaSettings) -> dict[str, EventType]:
+    """The batch topics: event type by topic name."""
+    return {kafka.topic_prefix + event_type.topic: event_type for event_type in COUNTED}
+
+
+def topic_plans(kafka: KafkaSettings) -> list[TopicPlan]:
+    """Every topic: events, their dead letters, and readings."""
+    retention = {"cleanup.policy": "delete", "retention.ms": str(_EVENT_RETENTION_MS)}
+    letters = {"cleanup.policy": "delete", "retention.ms": str(_DEAD_LETTER_RETENTION_MS)}
+    plans = [
+        TopicPlan(kafka.readings_topic, 1, kafka.replication, {"cleanup.policy": "compact"})
+    ]
+    for event_type in EventType:
+        name = kafka.topic_prefix + event_type.topic
+        plans.append(TopicPlan(name, kafka.partitions, kafka.replication, retention))
+        plans.append(TopicPlan(name + SUFFIX, 1, kafka.replication, letters))
+    return plans
+
+
+async def create_missing(kafka: KafkaSettings, client_options: Mapping[str, Any]) -> list[str]:
+    """Create the topics that are missing; returns their names.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker is away, or refused one of them.
+    """
+    admin = AIOKafkaAdminClient(**client_options)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = [plan for plan in topic_plans(kafka) if plan.name not in existing]
+        if not missing:
+            return []
+        response = await admin.create_topics(
+            [
+                NewTopic(
+                    plan.name,
+                    num_partitions=plan.partitions,
+                    replication_factor=plan.replication,
+                    topic_configs=dict(plan.configs),
+                )
+                for plan in missing
+            ]
+        )
+        for topic, code, *detail in response.topic_errors:
+            if code not in (0, _TOPIC_ALREADY_EXISTS):
+                raise for_code(code)(f"{topic}: {detail[0] if detail else ''}")
+        return [plan.name for plan in missing]
+    finally:
+        await admin.close()

@@ -1,0 +1,286 @@
+"""A batching transport for Faust: one Faust event per fetched partition batch.
+
+Faust's own consumer makes an event, an acknowledgement and several awaits of every record, about
+70 µs each. This transport hands an agent the records of one partition's fetch as one event whose
+value is a :class:`RecordBatch`; everything else of Faust (topics, agents, assignment, rebalance,
+commits) works as it does. Topics that are not batch topics keep the ordinary per-record path, so an
+app may have both.
+
+Where the consumer starts to read is not Kafka's committed offset but what the app's
+:class:`OffsetKeeper` says: the offset that was stored together with the counts.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
+
+import aiokafka
+import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+_WAIT_FOR_RECORDS_S = 1.0
+
+
+@dataclass(slots=True)
+class RecordBatch:
+    """What one fetch brought of one partition.
+
+    Attributes:
+        topic: the topic.
+        partition: its partition.
+        chain: number of the seek that these records follow; a batch of an older chain is stale.
+        base_offset: where the batch before it in its chain ended.
+        next_offset: where this batch ends: the first offset that is not in it.
+        records: raw records with ``offset``, ``timestamp`` (ms), ``key``, ``value``, ``headers``.
+    """
+
+    topic: str
+    partition: int
+    chain: int
+    base_offset: int
+    next_offset: int
+    records: list[Any]
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """The records' values, in order."""
+        return [record.value for record in self.records]
+
+
+class OffsetKeeper(Protocol):
+    """Who knows where batch topics are read from, and how far they are done."""
+
+    def keeps(self, topic: str) -> bool:
+        """Whether the topic is a batch topic."""
+
+    async def claim(self, assigned: set[TP], consumer: "BatchConsumer") -> Mapping[TP, int]:
+        """Take partitions over: where to read each from."""
+
+    def claimed(self, tp: TP, chain: int) -> None:
+        """Batches of this chain are the ones that follow the claim."""
+
+    def stored_offset(self, tp: TP) -> int | None:
+        """The next offset of what is safely stored, for Kafka's committed offset."""
+
+
+@dataclass(slots=True)
+class _Chain:
+    number: int
+    next_offset: int
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches: gives a partition's records as one batch."""
+
+    consumer: "BatchConsumer"
+
+    def __post_init__(self) -> None:
+        """Begin with no partition sought."""
+        super().__post_init__()
+        self.chains: MutableMapping[TP, _Chain] = {}
+        self._chain_number = 0
+
+    async def _seek_wait(
+        self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]
+    ) -> None:
+        for tp, offset in partitions.items():
+            if self.consumer.is_batched(tp.topic):
+                self._chain_number += 1
+                self.chains[tp] = _Chain(self._chain_number, offset)
+        await super()._seek_wait(consumer, partitions)
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - the overridden signature
+        max_records: int | None = None,
+    ) -> Any:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher  # noqa: SLF001 - what Faust's driver does as well
+        if consumer._closed or fetcher._closed:  # noqa: SLF001
+            raise ConsumerStoppedError
+        subscriptions = fetcher._subscriptions  # noqa: SLF001
+        deadline = self.loop_time() + (timeout or 0.0)
+        with subscriptions.fetch_context():
+            while True:
+                if subscriptions.reassignment_in_progress:
+                    await subscriptions.wait_for_assignment()
+                self._keep_raw(fetcher)
+                # With no timeout there is no await inside: nothing can be sought in between.
+                records = await fetcher.fetched_records(active_partitions, 0, max_records)
+                if records:
+                    return {tp: self._batched(tp, found) for tp, found in records.items()}
+                remaining = deadline - self.loop_time()
+                if remaining <= 0:
+                    return {}
+                waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+                done, _ = await asyncio.wait([waiter], timeout=remaining)
+                if not done or fetcher._closed:  # noqa: SLF001
+                    waiter.cancel()
+                    return {}
+                waiter.result()  # authorization errors
+
+    @staticmethod
+    def loop_time() -> float:
+        """The running loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def _keep_raw(self, fetcher: Any) -> None:
+        """Spare the fetched records of batch topics the copy into aiokafka's record objects."""
+        for tp, result in fetcher._records.items():  # noqa: SLF001
+            unread = getattr(result, "_partition_records", None)
+            if unread is not None and self.consumer.is_batched(tp.topic):
+                unread._consumer_record = _as_it_is  # noqa: SLF001
+
+    def _batched(self, tp: Any, records: list[Any]) -> list[Any]:
+        if not self.consumer.is_batched(tp.topic):
+            return records
+        tp = TP(tp.topic, tp.partition)
+        chain = self.chains.get(tp)
+        if chain is None:
+            return []  # fetched before the partition was claimed: it will be sought and read again
+        base_offset = chain.next_offset
+        chain.next_offset = records[-1].offset + 1
+        return [
+            RecordBatch(
+                tp.topic, tp.partition, chain.number, base_offset, chain.next_offset, records
+            )
+        ]
+
+
+def _as_it_is(_tp: Any, record: Any) -> Any:
+    return record
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer, with batches for batch topics and offsets from the app's keeper."""
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def keeper(self) -> OffsetKeeper:
+        """The app's offset keeper."""
+        return cast("BatchingApp", self.app).offset_keeper
+
+    def is_batched(self, topic: str) -> bool:
+        """Whether the topic's records come in batches."""
+        return self.keeper.keeps(topic)
+
+    def caught_up(self, tp: TP) -> bool:
+        """Whether everything that the broker has said it holds of a partition was fetched."""
+        state = self._fetch_state(tp)
+        return (
+            state is not None
+            and state.highwater is not None
+            and state.has_valid_position
+            and state.position >= state.highwater
+        )
+
+    def end_offset(self, tp: TP) -> int | None:
+        """The end of a partition's log at the last fetch; ``None`` before the first."""
+        state = self._fetch_state(tp)
+        return None if state is None else cast("int | None", state.highwater)
+
+    def _fetch_state(self, tp: TP) -> Any:
+        consumer = cast("BatchConsumerThread", self._thread)._ensure_consumer()  # noqa: SLF001
+        subscription = consumer._subscription.subscription  # noqa: SLF001
+        if subscription is None or subscription.assignment is None:
+            return None
+        key = TopicPartition(tp.topic, tp.partition)
+        if key not in subscription.assignment.tps:
+            return None
+        return subscription.assignment.state_value(key)
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if not isinstance(record, RecordBatch):
+            return super()._to_message(tp, record)
+        last = record.records[-1]
+        return ConsumerMessage(
+            record.topic,
+            record.partition,
+            record.next_offset - 1,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            [],
+            None,
+            cast("bytes", record),
+            None,
+            tp=TP(record.topic, record.partition),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek ordinary topics to Kafka's offsets, batch topics to the keeper's."""
+        offsets = dict(await super().seek_to_committed())
+        batched = {tp for tp in self.assignment() if self.is_batched(tp.topic)}
+        stored = await self.keeper.claim(batched, self)
+        await self.seek_wait(stored)
+        chains = cast("BatchConsumerThread", self._thread).chains
+        for tp in stored:
+            self.keeper.claimed(tp, chains[tp].number)
+        return {**offsets, **stored}
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if not self.is_batched(tp.topic):
+            return super()._new_offset(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self.keeper.stored_offset(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self.is_batched(tp.topic):  # between batches every offset is a gap, and none is
+            await super()._add_gap(tp, offset_from, offset_to)
+
+
+class BatchTransport(driver.Transport):
+    """The transport of a :class:`BatchingApp`."""
+
+    Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
+
+
+class RawSchema(faust.Schema):
+    """Hands values on as they are: batches here, and decoding is not Faust's."""
+
+    def loads_key(
+        self,
+        app: Any,
+        message: Any,
+        *,
+        loads: Callable[..., Any] | None = None,
+        serializer: Any = None,
+    ) -> Any:
+        """The key, undecoded."""
+        del app, loads, serializer
+        return message.key
+
+    def loads_value(
+        self,
+        app: Any,
+        message: Any,
+        *,
+        loads: Callable[..., Any] | None = None,
+        serializer: Any = None,
+    ) -> Any:
+        """The value, undecoded."""
+        del app, loads, serializer
+        return message.value
+
+
+class BatchingApp(faust.App):
+    """A Faust app on the batching transport.
+
+    Attributes:
+        offset_keeper: decides which topics come in batches, and from where.
+    """
+
+    offset_keeper: OffsetKeeper
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)

@@ -1,0 +1,177 @@
+"""One worker put together: Redis, Kafka, table, partitions, publisher. Where the parts meet."""
+
+import asyncio
+import gc
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from os import getpid
+from typing import Final
+
+from faust.types import TP
+from redis.asyncio import Redis
+
+from processor.core.panes import parse_duration_ms
+from processor.core.segments import Segmentation
+from processor.metrics.catalogue import configured
+from processor.settings import Settings
+from processor.state.keys import Keys
+from processor.state.partition import SegmentRegister
+from processor.state.redis_url import async_client
+from processor.state.table import PaneTable
+from processor.streaming.deadletter import DeadLetters
+from processor.streaming.kafka import client_options, durable_producer, readings_producer
+from processor.streaming.partitions import Partitions
+from processor.streaming.publisher import Publisher
+from processor.streaming.topics import create_missing, event_topics
+from processor.streaming.transport import BatchConsumer, BatchingApp, RecordBatch
+
+log = logging.getLogger(__name__)
+
+_STOP_S: Final = 5.0
+_GC_THRESHOLDS: Final = (50_000, 50, 100)
+"""Batches are large and short-lived: collecting after every 700 of their objects costs a third of
+the time and finds nothing, because they hold no cycles."""
+
+
+def wall_clock_ms() -> int:
+    """Now, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+async def identity_key(redis: Redis, keys: Keys, settings: Settings) -> bytes:
+    """The key of the hashes that stand for identifiers: configured, or made once for all workers."""
+    if settings.privacy.hash_key is not None:
+        return settings.privacy.hash_key.get_secret_value().encode()[:64]
+    await redis.set(keys.identity_key, secrets.token_bytes(32), nx=True)
+    key: bytes = await redis.get(keys.identity_key)
+    return key
+
+
+class Worker:
+    """Everything one worker process runs beside Faust itself.
+
+    Args:
+        settings: the configuration.
+        now_ms: wall clock in milliseconds.
+    """
+
+    def __init__(self, settings: Settings, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self.settings = settings
+        self.topics = event_topics(settings.kafka)
+        self.name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
+        self._now_ms = now_ms
+        self._partitions: Partitions | None = None
+        self._publisher: Publisher | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop_clients: list[Callable[[], object]] = []
+
+    @property
+    def partitions(self) -> Partitions:
+        """The partitions of a worker that was started."""
+        if self._partitions is None:
+            raise RuntimeError("the worker was not started")
+        return self._partitions
+
+    async def start(self, app: BatchingApp) -> None:
+        """Connect, create what topics are missing, and start flushing and publishing.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away or refuses.
+            aiokafka.errors.KafkaError: the broker is away or refuses.
+        """
+        settings = self.settings
+        url = settings.redis.url.get_secret_value()
+        redis = async_client(url, timeout_s=settings.redis.timeout_s)
+        keys = Keys(settings.redis.prefix)
+        config = settings.engine.config(await identity_key(redis, keys, settings))
+        created = await create_missing(settings.kafka, client_options(settings.kafka))
+        if created:
+            log.info("created topics: %s", ", ".join(created))
+        letters = durable_producer(settings.kafka)
+        await letters.start()
+        segmentation = Segmentation(config.segment_sets, config.segment_cap)
+        self._partitions = Partitions(
+            topics=self.topics,
+            config=config,
+            table=PaneTable(app, client=redis, url=url, keys=keys, tiers=config.tiers),
+            register=SegmentRegister(redis, keys, segmentation.sets, segmentation.cap),
+            segmentation=segmentation,
+            dead_letters=DeadLetters(letters),
+            owner=self.name,
+            flush_interval_s=settings.redis.flush_interval_s,
+            idle_after_s=parse_duration_ms(settings.engine.idle_after) / 1000,
+            now_ms=self._now_ms,
+        )
+        self._publisher = Publisher(
+            redis=redis,
+            keys=keys,
+            config=config,
+            metrics=configured(bounce_mode=settings.engine.bounce_mode),
+            holder=self.name,
+            topic=settings.kafka.readings_topic,
+            new_producer=lambda: readings_producer(settings.kafka),
+            interval_s=settings.publisher.interval_s,
+            lease_ttl_s=settings.publisher.lease_ttl_s,
+            low_sample_under=settings.engine.low_sample_under,
+            now_ms=self._now_ms,
+        )
+        self._tasks = [
+            asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
+            asyncio.create_task(self._publisher.run_forever(asyncio.sleep), name="publish"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(lambda done: _end_with(app, done))
+        self._stop_clients = [letters.stop, redis.aclose]
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+
+    async def stop(self) -> None:
+        """Flush what is counted, let another publish, and disconnect; bounded in time."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._partitions is not None:
+            try:
+                await asyncio.wait_for(self._partitions.flush_all(), _STOP_S)
+            except TimeoutError:
+                log.warning("not everything could be flushed: it is counted after the next start")
+            self._partitions.release(self._partitions.owned)
+        if self._publisher is not None:
+            await self._publisher.stand_down()
+        for stop in self._stop_clients:
+            await asyncio.wait_for(stop(), _STOP_S)  # type: ignore[arg-type]
+        self._stop_clients = []
+
+    # -- what the agents and the transport ask --------------------------------------------------
+
+    async def process(self, batch: RecordBatch) -> None:
+        """Count a batch."""
+        await self.partitions.process(batch)
+
+    def keeps(self, topic: str) -> bool:
+        """Whether the topic is a batch topic."""
+        return topic in self.topics
+
+    async def claim(self, assigned: set[TP], consumer: BatchConsumer) -> Mapping[TP, int]:
+        """Take partitions over: where to read each from."""
+        return await self.partitions.claim(assigned, consumer)
+
+    def claimed(self, tp: TP, chain: int) -> None:
+        """Batches of this chain are the ones that follow the claim."""
+        self.partitions.claimed(tp, chain)
+
+    def stored_offset(self, tp: TP) -> int | None:
+        """The next offset of what is safely stored."""
+        return None if self._partitions is None else self._partitions.stored_offset(tp)
+
+
+def _end_with(app: BatchingApp, task: "asyncio.Task[None]") -> None:
+    """A background task that fails ends the worker, loudly."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the %s task failed", task.get_name(), exc_info=error)
+        app.add_future(app.crash(error))
