@@ -31,7 +31,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's generator, stating two rules more."""
+    """pydantic's generator, for what other tools understand as we mean it."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - an override
         """No titles that repeat the fields' names."""
@@ -45,6 +45,12 @@ class _Generator(GenerateJsonSchema):
             ((pattern, values),) = patterns.items()
             result["propertyNames"] = {"pattern": pattern}
             result["additionalProperties"] = values
+        return result
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Drop OpenAPI's hint: it cannot say that one tag stands for several schemas."""
+        result = super().tagged_union_schema(schema)
+        result.pop("discriminator", None)
         return result
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
