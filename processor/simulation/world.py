@@ -30,6 +30,10 @@ _BASE_PER_RATE: Final = 1_000
 
 _SMALLEST_BASE: Final = 5_000
 
+_NO_PRODUCT: Final = 0.03
+_NO_COUNTRY: Final = (0.02, 0.06)
+"""Of a uniform draw, where events lack a product and a country; they overlap, some lack both."""
+
 
 class Customer(NamedTuple):
     """One customer; what they are does not change."""
@@ -116,9 +120,9 @@ class World:
         """
         share = self.chance.random()
         found = {"channel": channel or customer.channel}
-        if share >= 0.03:  # noqa: PLR2004 - shares of events without a product, a country
+        if share >= _NO_PRODUCT:
             found["product"] = customer.product
-        if not 0.02 <= share < 0.06:  # noqa: PLR2004
+        if not _NO_COUNTRY[0] <= share < _NO_COUNTRY[1]:
             found["country"] = customer.country
         return found
 
