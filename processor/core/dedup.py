@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import xxhash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GENERATIONS: Final = 3
 _fingerprint = xxhash.xxh3_64_intdigest

@@ -140,6 +140,7 @@ class PartitionEngine:
         self._corrections: list[Counted] = []
         self._increments: dict[tuple[Any, ...], Increments] = {}
         self._stats: Counter[str] = Counter()
+        self._settled_ms = 0
 
     def restore(
         self,
@@ -164,7 +165,7 @@ class PartitionEngine:
     @property
     def watermark_ms(self) -> int:
         """No event before it is expected any more; 0 before the first event."""
-        return max(0, self.clock_ms - self.config.lateness_ms)
+        return max(0, self._settled_ms, self.clock_ms - self.config.lateness_ms)
 
     @property
     def pending_events(self) -> int:
@@ -205,6 +206,11 @@ class PartitionEngine:
     def advance(self, clock_ms: int) -> None:
         """Move the event clock on without events, as an idle partition's does."""
         self.clock_ms = max(self.clock_ms, clock_ms - clock_ms % SECOND_MS)
+        self.settle(self.watermark_ms)
+
+    def settle(self, watermark_ms: int) -> None:
+        """Take the caller's word that no event before ``watermark_ms`` is to come any more."""
+        self._settled_ms = max(self._settled_ms, watermark_ms)
         if self.sessions is not None:
             self._correct(self.sessions.advance(self.watermark_ms))
 
@@ -271,9 +277,7 @@ class PartitionEngine:
             raise AssertionError(f"refused without a reason: a {self.event_type} record")
         return Rejected(position, error)
 
-    def _place_in_time(
-        self, batch: _Batch, now_ms: int, rejected: list[Rejected]
-    ) -> _Batch:
+    def _place_in_time(self, batch: _Batch, now_ms: int, rejected: list[Rejected]) -> _Batch:
         """Find each event's second, refuse those out of the allowed times, move the clock."""
         texts = list(map(_occurred_at, batch.events))
         if set(map(_last_character, texts)) == {"Z"}:
@@ -391,7 +395,6 @@ class PartitionEngine:
                     )
                 )
         return counted
-
 
     def _time_of(self, second: str) -> int:
         known = self._seconds.get(second)

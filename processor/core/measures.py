@@ -28,10 +28,12 @@ class MeasurePlan(Protocol):
 class CountFunction(Protocol):
     """Values of the fields that decide → increments."""
 
-    def __call__(self, values: tuple[Any, ...], /) -> Increments: ...
+    def __call__(self, values: tuple[Any, ...], /) -> Increments:
+        """Increments of one event."""
 
 
 class CountSession(Protocol):
     """A closed session → increments."""
 
-    def __call__(self, outcome: Outcome, /) -> Increments: ...
+    def __call__(self, outcome: Outcome, /) -> Increments:
+        """Increments of one session."""

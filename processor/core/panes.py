@@ -1,4 +1,4 @@
-"""Panes and windows: which slice of event time a count belongs to, and which slices a window covers.
+"""Panes and windows: the slice of event time a count belongs to, and the slices of a window.
 
 A **pane** is the half-open interval ``[start, start + pane_ms)``, aligned to the epoch. A
 **window** at event time *t* is the panes that cover ``(t - size, t]``: it ends at the end of the
@@ -68,7 +68,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.size_ms % self.pane_ms:
-            raise ValueError(f"window {self.name} is not a multiple of its pane ({self.pane_ms} ms)")
+            raise ValueError(f"window {self.name}: not a multiple of its pane, {self.pane_ms} ms")
         if self.pane_ms * PANES_PER_WINDOW_MIN > self.size_ms:
             raise ValueError(f"window {self.name}: its pane is more than a sixtieth of it")
 
@@ -122,7 +122,7 @@ class Tier:
     retention_ms: int
 
     def keeps(self, start_ms: int, clock_ms: int) -> bool:
-        """Whether the pane that starts at ``start_ms`` is still of use at event time ``clock_ms``."""
+        """Whether the pane from ``start_ms`` is still of use at event time ``clock_ms``."""
         return start_ms + self.pane_ms + self.retention_ms > clock_ms
 
 

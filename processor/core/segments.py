@@ -99,6 +99,10 @@ class Segmentation:
 
     def _keys(self, dimensions: Dimensions) -> Iterable[tuple[int, str]]:
         for index, (names, positions) in enumerate(zip(self.sets, self._positions, strict=True)):
-            values = [dimensions[p] for p in positions]
-            if None not in values:
-                yield index, segment_key(dict(zip(names, values, strict=True)))
+            segment = {
+                name: value
+                for name, position in zip(names, positions, strict=True)
+                if (value := dimensions[position]) is not None
+            }
+            if len(segment) == len(names):
+                yield index, segment_key(segment)

@@ -12,7 +12,7 @@ new one counted. ::
 
     actions      v   v      v        (v = page view, E = end, late: arrives after E)
                  |---|------E            closed at E: 2 views
-                       late              the old outcome − 1, the new one (3 views) + 1
+                       late              the old outcome is taken back, the new one counted
 """
 
 import heapq
@@ -50,7 +50,7 @@ class Action(NamedTuple):
 
     @classmethod
     def of(cls, at_ms: int, action: str, tie_break: int, dimensions: Dimensions) -> "Action":
-        """An action; of several at the same instant ``end`` comes last, else the lower tie-break first."""
+        """An action; at one instant ``end`` comes last, else the lower tie-break first."""
         bits = _ACTION_BITS.get(action, 0)
         return cls(at_ms, bits == _ENDED, tie_break, bits, dimensions)
 
@@ -120,7 +120,7 @@ class _Entry:
 
 
 Correction = tuple[Outcome, int]
-"""An outcome and +1 to count it or −1 to take it back."""
+"""An outcome and +1 to count it or -1 to take it back."""
 
 
 class Sessions:
@@ -134,7 +134,7 @@ class Sessions:
 
     def __init__(self, *, timeout_ms: int, longest_ms: int, lateness_ms: int) -> None:
         if timeout_ms < 1 or longest_ms < timeout_ms:
-            raise ValueError("a session's timeout must be positive and not exceed its longest length")
+            raise ValueError("a session's timeout must be positive, and within its longest length")
         self.timeout_ms = timeout_ms
         self.longest_ms = longest_ms
         self.lateness_ms = lateness_ms
@@ -151,9 +151,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def act(
-        self, actions: Iterable[tuple[str, Action]], watermark_ms: int
-    ) -> Iterator[Correction]:
+    def act(self, actions: Iterable[tuple[str, Action]], watermark_ms: int) -> Iterator[Correction]:
         """Take in actions by session key, and yield what they change in the counts."""
         touched: dict[str, _Entry] = {}
         for key, action in actions:
@@ -326,11 +324,15 @@ def _encode(entry: _Entry) -> bytes:
 def _decode(data: bytes) -> _Entry:
     spans, pending, counted, keep_until_ms = json.loads(data)
     entry = _Entry()
-    entry.spans = [_Span(*fields, tuple(dimensions)) for *fields, dimensions in spans]
+    entry.spans = [
+        _Span(first, last, views, bits, tuple(dims)) for first, last, views, bits, dims in spans
+    ]
     entry.pending = [
         Action(at, is_end, tie, bits, tuple(dimensions))
         for at, is_end, tie, bits, dimensions in pending
     ]
-    entry.counted = [Outcome(*fields, tuple(dimensions)) for *fields, dimensions in counted]
+    entry.counted = [
+        Outcome(first, last, views, bits, tuple(dims)) for first, last, views, bits, dims in counted
+    ]
     entry.keep_until_ms = keep_until_ms
     return entry

@@ -5,7 +5,7 @@
     previous window          current window              later panes
     |·|·|·|·|·|·|·|·|·|·|·|·||·|·|·|·|·|·|·|·|·|·|·|·||·|·
     ^                        ^                          ^
-    start − size             start                      end
+    start - size             start                      end
 
 When the window slides by a pane, that pane's counters enter the current total; the pane that
 falls off its start moves to the previous total; and the one that falls off the previous window

@@ -5,7 +5,7 @@ That a window slid on without a change in it says nothing new, so it is not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from processor.core.estimate import Estimate
 from processor.core.segments import WHOLE
@@ -21,6 +21,18 @@ Row = dict[str, Any]
 CONFIDENCE: Final = 0.95
 
 _Says = tuple[Any, ...]
+
+
+class _Subject(NamedTuple):
+    metric: Metric
+    totals: WindowTotals
+    series: str
+    currency: str | None
+
+
+class _Tick(NamedTuple):
+    watermark_ms: int
+    revision: int
 
 
 class Presenter:
@@ -53,6 +65,7 @@ class Presenter:
 
     def changed(self, watermark_ms: int, revision: int) -> dict[str, Row]:
         """Readings that say something new since the last call, by key."""
+        tick = _Tick(watermark_ms, revision)
         rows: dict[str, Row] = {}
         for totals in self._totals.totals:
             changed, totals.changed = totals.changed, set()
@@ -71,9 +84,8 @@ class Presenter:
                     )
                     if self._said.get(key) != says:
                         self._said[key] = says
-                        rows[key] = self._row(
-                            metric, totals, series, currency, now, before, watermark_ms, revision
-                        )
+                        subject = _Subject(metric, totals, series, currency)
+                        rows[key] = self._row(subject, now, before, tick)
         self._greeted = True
         return rows
 
@@ -83,6 +95,7 @@ class Presenter:
         A metric that was observed in one window of a segment has a reading in all of them, and
         the whole has one of every metric, ``null`` where nothing was observed.
         """
+        tick = _Tick(watermark_ms, revision)
         rows: dict[str, Row] = {}
         windows = self._totals.totals
         for series in dict.fromkeys((WHOLE, *self._totals.series())):
@@ -91,9 +104,8 @@ class Presenter:
                 if _always(series, currency) or any(now.n or old.n for _, now, old in pairs):
                     for totals, now, before in pairs:
                         key = self._key(metric.name, totals.window.name, series, currency)
-                        rows[key] = self._row(
-                            metric, totals, series, currency, now, before, watermark_ms, revision
-                        )
+                        subject = _Subject(metric, totals, series, currency)
+                        rows[key] = self._row(subject, now, before, tick)
         return dict(sorted(rows.items()))
 
     def _asked(
@@ -127,17 +139,9 @@ class Presenter:
             segment = self._segments[series] = parse_segment_key(series)
         return segment
 
-    def _row(
-        self,
-        metric: Metric,
-        totals: WindowTotals,
-        series: str,
-        currency: str | None,
-        now: Estimate,
-        before: Estimate,
-        watermark_ms: int,
-        revision: int,
-    ) -> Row:
+    def _row(self, subject: "_Subject", now: Estimate, before: Estimate, tick: "_Tick") -> Row:
+        metric, totals, series, currency = subject
+        watermark_ms, revision = tick
         row: Row = {
             "metric": metric.name,
             "window": totals.window.name,

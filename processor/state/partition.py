@@ -16,6 +16,7 @@ from processor.core.engine import Changes
 from processor.core.panes import Tier
 from processor.core.segments import SegmentSet
 from processor.state.keys import Keys, PartitionKeys
+from processor.state.replies import raw, text
 from processor.state.scripts import source
 
 _EXACT_IN_LUA: Final = 1 << 53
@@ -101,7 +102,7 @@ class PartitionStore:
         await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")
         self._epoch, self._seq = int(meta[b"epoch"]), 0
         self.offset = int(meta[b"offset"]) if meta.get(b"offset") else None
-        self._panes = {name.decode() for name in await self._redis.smembers(self.keys.panes)}
+        self._panes = {text(name) for name in await self._redis.smembers(self.keys.panes)}
         return Claim(
             epoch=self._epoch,
             offset=self.offset,
@@ -109,16 +110,14 @@ class PartitionStore:
             panes=set(self._panes),
             generations=[g async for g in self._stored_generations()],
             sessions={
-                key.decode(): value
+                text(key): raw(value)
                 async for key, value in self._redis.hscan_iter(
                     self.keys.sessions, count=_SCAN_COUNT
                 )
             },
         )
 
-    async def flush(
-        self, changes: Changes, next_offset: int | None, *, lag: int = 0
-    ) -> None:
+    async def flush(self, changes: Changes, next_offset: int | None, *, lag: int = 0) -> None:
         """Write changes and the next offset, or nothing.
 
         Args:
@@ -199,7 +198,7 @@ class PartitionStore:
         for number in sorted(map(int, await self._redis.smembers(self.keys.generations))):
             ids = await self._redis.get(self.keys.ids(number))
             contents = await self._redis.get(self.keys.contents(number))
-            yield StoredGeneration(number, ids or b"", contents or b"")
+            yield StoredGeneration(number, raw(ids), raw(contents))
 
 
 def encode_deltas(changes: Changes) -> str:
@@ -235,7 +234,5 @@ class SegmentRegister:
 
     async def admit(self, index: int, candidates: Sequence[str]) -> tuple[list[str], bool]:
         """Ask for segments of one set: those admitted, and whether the set is full now."""
-        full, *admitted = await self._admit(
-            keys=[self._keys[index]], args=[self._cap, *candidates]
-        )
+        full, *admitted = await self._admit(keys=[self._keys[index]], args=[self._cap, *candidates])
         return [segment.decode() for segment in admitted], bool(full)

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from processor.core.rollup import PaneDeltas
 from processor.core.totals import RollingTotals
 from processor.state.keys import Keys
+from processor.state.replies import text
 
 _LOAD_TRIES: Final = 20
 _FOLLOW_COUNT: Final = 100
@@ -103,7 +104,7 @@ class StateReader:
 
     async def _load_new(self, totals: RollingTotals) -> None:
         for member in await self._redis.smembers(self._keys.partitions):
-            name = member.decode()
+            name = text(member)
             if name not in self._views:
                 topic, _, number = name.rpartition(" ")
                 view = PartitionView(topic, int(number))
@@ -113,20 +114,18 @@ class StateReader:
     async def _load(self, view: PartitionView) -> PaneDeltas:
         keys = self._keys.partition(view.topic, view.partition)
         for _ in range(_LOAD_TRIES):
-            expected = sorted(await self._redis.smembers(keys.panes))
+            expected = sorted(map(text, await self._redis.smembers(keys.panes)))
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.hmget(keys.meta, "log", "clock", "watermark", "open_sessions")
             pipeline.xrevrange(keys.log, count=1)
             pipeline.smembers(keys.panes)
             for name in expected:
-                pipeline.hgetall(keys.pane(name.decode()))
+                pipeline.hgetall(keys.pane(name))
             meta, last, panes, *contents = await pipeline.execute()
-            if panes - set(expected):
+            if not set(map(text, panes)) <= set(expected):
                 continue  # a pane began in between: once more, with it
             log, clock, watermark, open_sessions = (int(field or 0) for field in meta)
-            view.update(
-                {"clock": clock, "watermark": watermark, "open_sessions": open_sessions}
-            )
+            view.update({"clock": clock, "watermark": watermark, "open_sessions": open_sessions})
             view.entry = log
             view.entry_id = last[0][0].decode() if last else "0-0"
             return _panes(expected, contents)
@@ -145,10 +144,10 @@ def decode_deltas(payload: bytes) -> PaneDeltas:
     return deltas
 
 
-def _panes(names: Iterable[bytes], contents: Iterable[dict[bytes, bytes]]) -> PaneDeltas:
+def _panes(names: Iterable[str], contents: Iterable[dict[bytes, bytes]]) -> PaneDeltas:
     panes: PaneDeltas = {}
     for name, fields in zip(names, contents, strict=True):
-        pane_ms, start = map(int, name.decode().split(":"))
+        pane_ms, start = map(int, name.split(":"))
         by_series = panes.setdefault((pane_ms, start), {})
         for field, count in fields.items():
             series, _, measure = field.decode().rpartition("|")

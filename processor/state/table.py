@@ -18,6 +18,7 @@ from processor.core.panes import Tier
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore
 from processor.state.redis_url import redact, sync_client
+from processor.state.replies import text
 
 
 class PaneKey(NamedTuple):
@@ -46,14 +47,14 @@ class PaneStore(base.Store[PaneKey, dict[str, int]]):
         row = self._client.hgetall(keys.pane(f"{key.pane_ms}:{key.start_ms}"))
         if not row:
             raise KeyError(key)
-        return {field.decode(): int(count) for field, count in row.items()}
+        return {text(field): int(count) for field, count in row.items()}
 
     def __iter__(self) -> Iterator[PaneKey]:
         for member in sorted(self._client.smembers(self._keys.partitions)):
-            topic, _, partition = member.decode().rpartition(" ")
+            topic, _, partition = text(member).rpartition(" ")
             keys = self._keys.partition(topic, int(partition))
             for name in sorted(self._client.smembers(keys.panes)):
-                pane_ms, start_ms = map(int, name.decode().split(":"))
+                pane_ms, start_ms = map(int, text(name).split(":"))
                 yield PaneKey(topic, int(partition), pane_ms, start_ms)
 
     def __len__(self) -> int:
@@ -62,9 +63,7 @@ class PaneStore(base.Store[PaneKey, dict[str, int]]):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, PaneKey) and bool(
             self._client.exists(
-                self._keys.partition(key.topic, key.partition).pane(
-                    f"{key.pane_ms}:{key.start_ms}"
-                )
+                self._keys.partition(key.topic, key.partition).pane(f"{key.pane_ms}:{key.start_ms}")
             )
         )
 
@@ -80,10 +79,19 @@ class PaneStore(base.Store[PaneKey, dict[str, int]]):
 
     def apply_changelog_batch(self, batch: Any, to_key: Any, to_value: Any) -> NoReturn:
         """Refuse: there is no changelog."""
+        del batch, to_key, to_value
         raise ReadOnlyError("the pane table has no changelog")
 
     def reset_state(self) -> None:
-        """Nothing is kept on this machine."""
+        """Do nothing: nothing is kept on this machine."""
+
+    async def backup_partition(
+        self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1
+    ) -> None:
+        """Do nothing: backups are Redis's."""
+
+    def restore_backup(self, tp: Any, latest: bool = True, backup_id: int = 0) -> None:
+        """Do nothing: backups are Redis's."""
 
 
 class PaneTable(faust.Table[PaneKey, dict[str, int]]):
@@ -112,7 +120,7 @@ class PaneTable(faust.Table[PaneKey, dict[str, int]]):
         """The part of the table that one partition's owner writes."""
         return PartitionStore(self._client, self._keys, topic, partition, self._tiers)
 
-    def _new_store(self) -> StoreT:
+    def _new_store(self) -> StoreT[PaneKey, dict[str, int]]:
         return PaneStore(
             redact(self._url), self.app, self, keys=self._keys, client=sync_client(self._url)
         )

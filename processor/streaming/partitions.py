@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -123,9 +124,7 @@ class Partitions:
         new = [p.tp for p in claimed if p.next_offset is None]
         starts = await consumer.earliest_offsets(*new) if new else {}
         self._owned = {p.tp: p for p in claimed}
-        return {
-            p.tp: starts[p.tp] if p.next_offset is None else p.next_offset for p in claimed
-        }
+        return {p.tp: starts[p.tp] if p.next_offset is None else p.next_offset for p in claimed}
 
     def claimed(self, tp: TP, chain: int) -> None:
         """Batches of this chain follow the claim."""
@@ -203,17 +202,17 @@ class Partitions:
         engine = partition.engine
         while unknown := engine.unknown_segments():
             for index, candidates in unknown.items():
-                admitted, full = await self._persist(
-                    partition, lambda i=index, c=candidates: self._register.admit(i, c)
-                ) or ([], False)
+                ask = partial(self._register.admit, index, candidates)
+                answer = await self._persist(partition, ask)
+                if answer is None:
+                    return
+                admitted, full = answer
                 self._segmentation.learn(index, admitted, full=full)
-            if partition.lost:
-                return
         changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
         partition.letters = []
         if letters:
-            await self._persist(partition, lambda: self._dead_letters.send(letters))
-        await self._persist(partition, lambda: self._store(partition, changes, next_offset))
+            await self._persist(partition, partial(self._dead_letters.send, letters))
+        await self._persist(partition, partial(self._store, partition, changes, next_offset))
         async with partition.flushed:
             partition.flushed.notify_all()
 

@@ -142,7 +142,9 @@ class Publisher:
             await asyncio.wait_for(self._producer.start(), _KAFKA_TIMEOUT_S)
         else:
             log.warning("a flush was missed: loading all panes afresh")
-        view = _View.new(self._redis, self._keys, self._config, self._metrics, self._low_sample_under)
+        view = _View.new(
+            self._redis, self._keys, self._config, self._metrics, self._low_sample_under
+        )
         if not await view.reader.follow(view.totals):
             raise TimeoutError("panes could not be loaded: their logs moved on meanwhile")
         self._view = view

@@ -47,9 +47,7 @@ def topic_plans(kafka: KafkaSettings) -> list[TopicPlan]:
     """Every topic: events, their dead letters, and readings."""
     retention = {"cleanup.policy": "delete", "retention.ms": str(_EVENT_RETENTION_MS)}
     letters = {"cleanup.policy": "delete", "retention.ms": str(_DEAD_LETTER_RETENTION_MS)}
-    plans = [
-        TopicPlan(kafka.readings_topic, 1, kafka.replication, {"cleanup.policy": "compact"})
-    ]
+    plans = [TopicPlan(kafka.readings_topic, 1, kafka.replication, {"cleanup.policy": "compact"})]
     for event_type in EventType:
         name = kafka.topic_prefix + event_type.topic
         plans.append(TopicPlan(name, kafka.partitions, kafka.replication, retention))

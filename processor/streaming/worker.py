@@ -20,6 +20,7 @@ from processor.settings import Settings
 from processor.state.keys import Keys
 from processor.state.partition import SegmentRegister
 from processor.state.redis_url import async_client
+from processor.state.replies import raw
 from processor.state.table import PaneTable
 from processor.streaming.deadletter import DeadLetters
 from processor.streaming.kafka import client_options, durable_producer, readings_producer
@@ -42,12 +43,11 @@ def wall_clock_ms() -> int:
 
 
 async def identity_key(redis: Redis, keys: Keys, settings: Settings) -> bytes:
-    """The key of the hashes that stand for identifiers: configured, or made once for all workers."""
+    """The key of identifiers' hashes: configured, or made once for all workers."""
     if settings.privacy.hash_key is not None:
         return settings.privacy.hash_key.get_secret_value().encode()[:64]
     await redis.set(keys.identity_key, secrets.token_bytes(32), nx=True)
-    key: bytes = await redis.get(keys.identity_key)
-    return key
+    return raw(await redis.get(keys.identity_key))
 
 
 class Worker:
