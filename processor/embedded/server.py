@@ -1,6 +1,7 @@
 """What the embedded servers have in common: a folder, ports, a process and its end."""
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -81,6 +82,7 @@ class EmbeddedServer(ABC):
         self._stop_timeout = stop_timeout
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
+        self._folder_lock: int | None = None
 
     # What a server has to say about itself.
 
@@ -140,6 +142,7 @@ class EmbeddedServer(ABC):
         Raises:
             EmbeddedServerError: It runs already, a port is taken, the folder cannot be used,
                 or it did not answer in time; the message ends with the log's last lines.
+                Neither a process nor new temporary data is left behind.
         """
         if self.running:
             raise EmbeddedServerError(f"embedded {self.name} is running already")
@@ -194,6 +197,7 @@ class EmbeddedServer(ABC):
 
     def _start(self) -> None:
         folder = self._make_folder()
+        self._lock(folder)
         for purpose, port in self._ports().items():
             if not port_is_free(port):
                 raise self._failure(f"port {port} ({purpose}) is in use by another process")
@@ -207,7 +211,27 @@ class EmbeddedServer(ABC):
         self._data_dir.mkdir(parents=True, exist_ok=True)
         return self._data_dir
 
+    def _lock(self, folder: Path) -> None:
+        """Keeps two servers out of one folder: Kafka lets a second one ruin its metadata.
+
+        The lock belongs to the open file, which the server and its supervisor inherit, so that
+        it lasts as long as any of them.
+        """
+        self._folder_lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._folder_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EmbeddedServerError(
+                f"embedded {self.name} did not start: another server uses {folder}"
+            ) from error
+
+    def _unlock(self) -> None:
+        if self._folder_lock is not None:
+            os.close(self._folder_lock)
+            self._folder_lock = None
+
     def _launch(self, folder: Path) -> None:
+        assert self._folder_lock is not None
         environment = {k: v for k, v in os.environ.items() if k not in _UNWANTED_ENVIRONMENT}
         temporary = "" if self._given_data_dir else str(folder)
         supervise: list[str | Path] = [sys.executable, "-I", "-S", _SUPERVISOR, str(os.getpid())]
@@ -219,6 +243,7 @@ class EmbeddedServer(ABC):
                 stderr=log,
                 cwd=folder,
                 env=environment,
+                pass_fds=[self._folder_lock],
                 # Ctrl-c in a terminal goes to its foreground group; we end the server in order.
                 start_new_session=True,
             )
@@ -244,6 +269,7 @@ class EmbeddedServer(ABC):
         supervisor, self._supervisor = self._supervisor, None
         pid, self._pid = self._pid, None
         if supervisor is None:
+            self._unlock()
             return
         try:
             if pid is not None:
@@ -253,6 +279,7 @@ class EmbeddedServer(ABC):
             # To a supervisor that still runs this is the news that nobody owns its server.
             supervisor.stdin.close()
             supervisor.wait(timeout=self._stop_timeout + 5)
+            self._unlock()
 
     def _signal_until_gone(
         self, supervisor: subprocess.Popen[bytes], pid: int, how: signal.Signals
@@ -275,5 +302,7 @@ class EmbeddedServer(ABC):
     def _log_tail(self) -> str:
         if self._data_dir is None or not self.log_file.is_file():
             return ""
-        lines = self.log_file.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        lines = self.log_file.read_text(errors="replace").splitlines()
+        # Java's stack frames would push the reason out of sight.
+        lines = [line for line in lines if not line.startswith("\tat ")][-_LOG_TAIL_LINES:]
         return "\n".join(["\nThe last lines of its log:", *lines]) if lines else ""
