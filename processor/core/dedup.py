@@ -94,7 +94,7 @@ class Deduplicator:
         if not self.horizon_ms or not event_ids:
             return None, 0, 0
         current = self._rotate(clock_ms)
-        ids = [_fingerprint(event_id.encode()) for event_id in event_ids]
+        ids = list(map(_fingerprint, map(str.encode, event_ids)))
         contents = list(map(_content, records))
         if len(set(ids)) == len(ids) and all(
             generation.seen.keys().isdisjoint(ids) for generation in self._generations

@@ -10,7 +10,7 @@ The event clock runs in whole seconds: the start of the second of the latest eve
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
@@ -38,6 +38,7 @@ _KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
 _occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
+_dimensions = itemgetter("dimensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class PartitionEngine:
         self._plan = plan
         self._tiers = config.tiers
         self._validate = fast_validator(event_type)
+        self._all_dimensions = _getter(segmentation.names)
         self._seconds: dict[str, int] = {}
         self._counts: Counter[tuple[Any, ...]] = Counter()
         self._corrections: list[Counted] = []
@@ -252,19 +254,22 @@ class PartitionEngine:
 
     def _parse(self, records: Sequence[bytes | None]) -> tuple[_Batch, list[Rejected]]:
         validate, limit = self._validate, self.config.max_record_bytes
-        events: list[Event] = []
-        append = events.append
+        try:
+            if max(map(len, records)) <= limit:  # type: ignore[arg-type]
+                events = list(map(validate, records))  # type: ignore[arg-type]
+                return _Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
+        except (ValidationError, TypeError):
+            pass  # one of them is broken or missing: find it
+        events = []
         broken: list[int] = []
         for position, record in enumerate(records):
             if record is None or len(record) > limit:
                 broken.append(position)
                 continue
             try:
-                append(validate(record))
+                events.append(validate(record))
             except ValidationError:
                 broken.append(position)
-        if not broken:
-            return _Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
         refused = set(broken)
         positions = [p for p in range(len(records)) if p not in refused]
         good = [record for p in positions if (record := records[p]) is not None]
@@ -341,7 +346,7 @@ class PartitionEngine:
     def _count(self, batch: _Batch) -> None:
         events = batch.events
         dimensions = self._dimensions_of(events)
-        columns = [[_hashable(e.get(name)) for e in events] for name in self._plan.reads]
+        columns = [_column(events, name) for name in self._plan.reads]
         self._counts.update(zip(batch.seconds, dimensions, *columns, strict=True))
         self._stats["counted"] += len(events)
         if self.sessions is not None:
@@ -352,8 +357,11 @@ class PartitionEngine:
             self._correct(self.sessions.act(actions, self.watermark_ms))
 
     def _dimensions_of(self, events: list[Event]) -> list[Dimensions]:
-        project = self.segmentation.project
-        return [project(event.get("dimensions")) for event in events]
+        try:
+            return list(map(self._all_dimensions, map(_dimensions, events)))
+        except KeyError:  # one of them lacks a dimension
+            project = self.segmentation.project
+            return [project(event.get("dimensions")) for event in events]
 
     def _action(self, event: Event, dimensions: Dimensions) -> Action:
         return Action.of(
@@ -402,13 +410,27 @@ class PartitionEngine:
 
 
 class _Items(tuple[tuple[str, Any], ...]):
-    """A JSON object as a key of a counter."""
+    """A JSON object as part of a counter's key."""
 
     __slots__ = ()
 
 
-def _hashable(value: Any) -> Any:
-    return _Items(value.items()) if isinstance(value, dict) else value
+def _column(events: list[Event], name: str) -> list[Any]:
+    column = [event.get(name) for event in events]
+    if dict in set(map(type, column)):
+        return [_Items(value.items()) if type(value) is dict else value for value in column]
+    return column
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, str]], Dimensions]:
+    """All of an event's dimensions in use, in order; KeyError where one is missing."""
+    match names:
+        case ():
+            return lambda _: ()
+        case (name,):
+            return lambda dimensions: (dimensions[name],)
+        case _:
+            return itemgetter(*names)
 
 
 def _plain(value: Any) -> Any:

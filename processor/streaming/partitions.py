@@ -151,10 +151,8 @@ class Partitions:
             self.stale_batches += 1
             return
         if partition.next_offset is not None and batch.base_offset != partition.next_offset:
-            raise AssertionError(
-                f"{batch.topic}-{batch.partition}: a batch begins at {batch.base_offset}, "
-                f"the one before it ended at {partition.next_offset}"
-            )
+            await self._rewind(partition, batch)
+            return
         rejected = partition.engine.fold(batch.values, self._now_ms())
         partition.letters += (
             DeadLetter(batch.topic, batch.partition, batch.records[r.position], r.error)
@@ -167,6 +165,20 @@ class Partitions:
         while _waiting(partition) > MAX_PENDING_EVENTS and not partition.lost:
             async with partition.flushed:
                 await partition.flushed.wait()
+
+    async def _rewind(self, partition: OwnedPartition, batch: RecordBatch) -> None:
+        """Fetch again from where the counts end: a batch in between was lost on its way here.
+
+        Faust clears its queues when it resumes after a rebalance, also of what came just before.
+        """
+        log.warning(
+            "%s: a batch begins at %s, the one before it ended at %s: fetching again from there",
+            partition.store.name,
+            batch.base_offset,
+            partition.next_offset,
+        )
+        if self._consumer is not None and partition.next_offset is not None:
+            partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
 
     # -- flushing -------------------------------------------------------------------------------
 

@@ -173,6 +173,11 @@ class BatchConsumer(driver.Consumer):
         """Whether the topic's records come in batches."""
         return self.keeper.keeps(topic)
 
+    async def rewind(self, tp: TP, offset: int) -> int:
+        """Fetch a batch topic's partition again from ``offset``; the number of its new chain."""
+        await self.seek_wait({tp: offset})
+        return cast("BatchConsumerThread", self._thread).chains[tp].number
+
     def caught_up(self, tp: TP) -> bool:
         """Whether everything that the broker has said it holds of a partition was fetched."""
         state = self._fetch_state(tp)
