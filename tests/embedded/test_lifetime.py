@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def test_a_killed_supervisor_takes_its_server_along() -> None:
     with parent("signal.pause()") as (_, facts):
         os.kill(facts["supervisors"][0], signal.SIGKILL)
         assert survivors(facts["pids"]) == []
+        shutil.rmtree(facts["folders"][0])  # with both owners killed nobody else does
 
 
 def test_ctrl_c_reaches_the_parent_only() -> None:
