@@ -53,5 +53,8 @@ class EngineConfig:
 
     @property
     def too_late_after_ms(self) -> int:
-        """An event older than this, against its partition's clock, is too late for any window."""
-        return self.windows[-1].size_ms
+        """An event older than this, against its partition's clock, is too late for any window.
+
+        Never less than the allowed lateness: what is within that is on time.
+        """
+        return max(self.windows[-1].size_ms, self.lateness_ms)

@@ -77,6 +77,10 @@ class Deduplicator:
     def __len__(self) -> int:
         return sum(len(g.seen) for g in self._generations)
 
+    def generation_of(self, clock_ms: int) -> int:
+        """The number of the generation that ids arriving at this clock are remembered in."""
+        return clock_ms // self._span_ms
+
     def filter(
         self, event_ids: Sequence[str], records: Sequence[bytes], clock_ms: int
     ) -> tuple[list[int] | None, int, int]:
@@ -85,7 +89,7 @@ class Deduplicator:
         Args:
             event_ids: the ids, in arrival order.
             records: the whole records, in the same order.
-            clock_ms: the partition's event clock at this batch.
+            clock_ms: the partition's event clock, of one generation for the whole batch.
 
         Returns:
             Positions of the first occurrences, or ``None`` where every event is one; how many
@@ -144,7 +148,7 @@ class Deduplicator:
         self._fresh[-1].contents.extend(contents)
 
     def _rotate(self, clock_ms: int) -> Generation:
-        number = clock_ms // self._span_ms
+        number = self.generation_of(clock_ms)
         if self._generations and len(self._generations[-1].seen) >= self._generation_cap:
             number = max(number, self._generations[-1].number + 1)
             self.shortened += 1

@@ -109,6 +109,10 @@ class PartitionEngine:
         count_session: which counters a closed session adds; needed for session events only.
         config: windows, segments, lateness and limits.
         segmentation: shared by the partitions of a process.
+
+    Attributes:
+        clock_ms: the event clock, 0 before the first event.
+        earliest_ms: the second of the earliest event since this engine was made, ``None`` before.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class PartitionEngine:
         self.event_type = event_type
         self.config = config
         self.clock_ms = 0
+        self.earliest_ms: int | None = None
         self.segmentation = segmentation
         self.dedup = Deduplicator(config.dedup_horizon_ms, config.dedup_max_ids)
         self.sessions: Sessions | None = None
@@ -190,17 +195,11 @@ class PartitionEngine:
             The records that were refused; every other was counted or was a repeat.
         """
         batch, rejected = self._parse(records)
+        clock_before_ms = self.clock_ms
         if batch.events:
             batch = self._place_in_time(batch, now_ms, rejected)
         if batch.events:
-            keep, repeats, conflicts = self.dedup.filter(
-                list(map(_event_id, batch.events)), batch.records, self.clock_ms
-            )
-            if keep is not None:
-                batch = batch.select(keep)
-                self._stats["repeats"] += repeats
-                self._stats["conflicts"] += conflicts
-            self._count(batch)
+            self._count(self._first_occurrences(batch, clock_before_ms))
         if self.sessions is not None:
             self._correct(self.sessions.advance(self.watermark_ms))
         return rejected
@@ -298,8 +297,13 @@ class PartitionEngine:
                 if on_time:
                     batch.seconds = seconds
                     self.clock_ms = clock_ms
+                    self._saw(min(times))
                     return batch
         return self._place_one_by_one(batch, texts, now_ms, rejected)
+
+    def _saw(self, second_ms: int) -> None:
+        if self.earliest_ms is None or second_ms < self.earliest_ms:
+            self.earliest_ms = second_ms
 
     def _times_of(self, seconds: set[str]) -> list[int] | None:
         known = self._seconds
@@ -335,6 +339,7 @@ class PartitionEngine:
                 self._stats["late_dropped"] += 1
                 continue
             self.clock_ms = max(self.clock_ms, second_ms)
+            self._saw(second_ms)
             second = format_rfc3339(second_ms)[_SECOND]
             self._seconds[second] = second_ms
             seconds.append(second)
@@ -342,6 +347,43 @@ class PartitionEngine:
         placed = batch.select(keep)
         placed.seconds = seconds
         return placed
+
+    def _first_occurrences(self, batch: _Batch, clock_before_ms: int) -> _Batch:
+        """Drop the repeats, each judged by the clock at its own arrival.
+
+        A batch of a slow log may span days. Judged by its end, ids that its beginning repeats
+        would be forgotten before they are looked for, and what counts would depend on where one
+        batch ends and the next begins.
+        """
+        keep: list[int] = []
+        for begin, end, clock_ms in self._generations_in(batch, clock_before_ms):
+            kept, repeats, conflicts = self.dedup.filter(
+                list(map(_event_id, batch.events[begin:end])), batch.records[begin:end], clock_ms
+            )
+            keep.extend(range(begin, end) if kept is None else [begin + i for i in kept])
+            if repeats:
+                self._stats["repeats"] += repeats
+                self._stats["conflicts"] += conflicts
+        return batch if len(keep) == len(batch.events) else batch.select(keep)
+
+    def _generations_in(
+        self, batch: _Batch, clock_before_ms: int
+    ) -> Iterable[tuple[int, int, int]]:
+        """Slices of a batch in which the clock stays in one generation of ids, with that clock."""
+        generation_of = self.dedup.generation_of
+        if generation_of(clock_before_ms) == generation_of(self.clock_ms):
+            return [(0, len(batch.events), self.clock_ms)]
+        slices: list[tuple[int, int, int]] = []
+        begin, clock_ms = 0, clock_before_ms
+        for i, second in enumerate(batch.seconds):
+            time_ms = self._time_of(second)
+            if time_ms > clock_ms:
+                if i > begin and generation_of(time_ms) != generation_of(clock_ms):
+                    slices.append((begin, i, clock_ms))
+                    begin = i
+                clock_ms = time_ms
+        slices.append((begin, len(batch.events), clock_ms))
+        return slices
 
     def _count(self, batch: _Batch) -> None:
         events = batch.events
