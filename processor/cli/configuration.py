@@ -1,0 +1,50 @@
+"""``cxpulse config``: the effective configuration."""
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+
+def config(
+    *,
+    json: Annotated[bool, typer.Option("--json", help="JSON instead of TOML")] = False,
+) -> None:
+    """The effective configuration: cxpulse.toml and CX_ variables over it, secrets hidden.
+
+    Example: CX_KAFKA__PARTITIONS=8 cxpulse config > cxpulse.toml
+    """
+    from processor.settings import load_settings
+
+    shown = load_settings().shown()
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        typer.echo(as_toml(shown), nl=False)
+
+
+def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sections of settings as TOML; a setting without a value becomes a comment.
+
+    Examples:
+        >>> print(as_toml({"kafka": {"group": "cxpulse", "instance_id": None}}), end="")
+        [kafka]
+        group = "cxpulse"
+        # instance_id is not set
+    """
+    from json import dumps
+
+    blocks = []
+    for section, settings in sections.items():
+        lines = [f"[{section}]"]
+        for name, value in settings.items():
+            if value is None:
+                lines.append(f"# {name} is not set")
+            else:
+                # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
+                lines.append(f"{name} = {dumps(value)}")
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)

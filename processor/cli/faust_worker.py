@@ -1,0 +1,120 @@
+"""Faust's worker as a well-behaved process: our log lines, our exit codes, a bounded stop."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+from typing import Any, Final
+
+import faust
+import uvloop
+
+from processor.cli.errors import CommandError, explain
+from processor.cli.servers import await_servers
+from processor.settings import Settings
+from processor.streaming.app import CxApp, create_app
+
+log = logging.getLogger(__name__)
+
+_STOP_WITHIN_S: Final = 9.0
+_LIBRARIES: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
+
+
+class _OperatorsLog(logging.Filter):
+    """Drops what Faust and aiokafka call an error and a person can do nothing about."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to show a record."""
+        if not record.name.startswith(_LIBRARIES):
+            return True
+        if record.exc_info and record.exc_info[1] is not None:
+            # It ends the worker, and is then explained in one line.
+            return explain(record.exc_info[1]) is None
+        # Said while a group is new and its coordinator is being chosen; it is tried again.
+        return "GroupCoordinatorNotAvailableError" not in record.getMessage()
+
+
+def set_up_logging(level: str) -> None:
+    """Our own lines to stderr, and of the libraries what is at least a warning."""
+    formatter = logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    debugging = level == "debug"
+    if not debugging:
+        handler.addFilter(_OperatorsLog())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.NOTSET if debugging else logging.WARNING)
+
+
+class OneLineWorker(faust.Worker):
+    """Faust's worker without spinner and banner, which ends when it is told to."""
+
+    def __init__(self, app: CxApp, **options: Any) -> None:
+        super().__init__(app, quiet=True, override_logging=False, **options)
+        self.spinner = None
+
+    async def on_startup_finished(self) -> None:
+        """The first assignment is there, and its partitions are claimed."""
+        log.info("ready, counting %d partitions", len(self.app.assignor.assigned_actives()))
+
+    async def stop(self) -> None:
+        """Stop, and leave without what still hangs after a while.
+
+        What was not flushed by then was not acknowledged: it is counted after the next start.
+        """
+        overdue = threading.Timer(_STOP_WITHIN_S, _leave)
+        overdue.daemon = True
+        overdue.start()
+        log.info("stopping")
+        await super().stop()
+
+
+def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> bool:
+    """Run a worker in this process until a signal stops it.
+
+    Args:
+        settings: the configuration.
+        loglevel: ``debug``, ``info``, ``warning`` or ``error``.
+        patience_s: how long to wait for Kafka and Redis; ``None`` for not at all.
+
+    Returns:
+        Whether it was stopped in order.
+
+    Raises:
+        CommandError: it failed for a reason that has a remedy.
+    """
+    # By the policy rather than one loop: the consumer's thread makes a loop of its own.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    set_up_logging(loglevel)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    if patience_s is not None:
+        loop.run_until_complete(await_servers(settings, patience_s))
+    app = create_app(settings)
+    worker = OneLineWorker(app, loop=loop)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        if not ended.code:
+            log.info("stopped")
+            return True
+        _explain(ended.__context__ or app.crash_reason or worker.crash_reason)
+        return False
+
+
+def _explain(error: BaseException | None) -> None:
+    explained = None if error is None else explain(error)
+    if explained is not None:
+        raise CommandError(str(explained)) from error
+    log.error("the worker ended by an error that should not happen", exc_info=error)
+
+
+def _leave() -> None:
+    log.warning("not stopped after %.0f s: leaving; the rest is counted later", _STOP_WITHIN_S)
+    logging.shutdown()
+    os._exit(0)
