@@ -47,6 +47,11 @@ class Segmentation:
         self._full = [False] * len(self.sets)
         self._series: dict[Dimensions, tuple[str, ...]] = {}
 
+    @property
+    def remembered(self) -> int:
+        """Segments and combinations of dimensions held in memory."""
+        return len(self._series) + sum(map(len, self._admitted))
+
     def project(self, dimensions: Mapping[str, str] | None) -> Dimensions:
         """An event's values of the dimensions in use."""
         if not dimensions:

@@ -189,6 +189,10 @@ class Sessions:
         self._touched.clear()
         return changed, gone
 
+    def encoded(self) -> dict[str, bytes]:
+        """Every entry as it is stored, by keyed hash."""
+        return {key: _encode(entry) for key, entry in self._entries.items()}
+
     def restore(self, stored: Iterable[tuple[str, bytes]], watermark_ms: int) -> None:
         """Take back stored entries; their deadlines are set again."""
         for key, data in stored:
@@ -211,6 +215,7 @@ class Sessions:
         if outcomes != entry.counted:
             yield from _difference(entry.counted, outcomes)
             entry.counted = outcomes
+        self._forget_unreachable(entry, watermark_ms)
         self._open += is_open - entry.is_open
         entry.is_open = is_open
         if is_open:
@@ -268,12 +273,12 @@ class Sessions:
             settled += 1
         if settled:
             del pending[:settled]
-        # An id that never rests: forget its sessions that nothing can reach any more.
+
+    def _forget_unreachable(self, entry: _Entry, watermark_ms: int) -> None:
+        """Drop counted sessions that no action can reach: an id that never rests stays small."""
         out_of_reach = watermark_ms - self.timeout_ms - self.lateness_ms
         while len(entry.spans) > 1 and entry.spans[0].last_ms < out_of_reach:
-            outcome = entry.spans.pop(0).outcome()
-            if outcome in entry.counted:
-                entry.counted.remove(outcome)
+            entry.counted.remove(entry.spans.pop(0).outcome())
 
     def _resolve(self, entry: _Entry) -> list[_Span]:
         if not entry.pending:

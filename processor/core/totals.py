@@ -139,6 +139,11 @@ class RollingTotals:
             for start in [s for s in panes if not tier.keeps(s, time_ms)]:
                 del panes[start]
 
+    @property
+    def pane_count(self) -> int:
+        """How many panes are held, over all tiers."""
+        return sum(map(len, self._panes.values()))
+
     def series(self) -> Iterable[str]:
         """Every series with a counter in some window or the one before it."""
         return dict.fromkeys(

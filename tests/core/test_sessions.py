@@ -1,0 +1,261 @@
+"""Sessions: timelines, and a brute-force computation under any order of arrival."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.core.panes import DAY_MS, MINUTE_MS, SECOND_MS
+from processor.core.sessions import Action, Outcome, Sessions
+
+TIMEOUT, LATENESS = 30 * MINUTE_MS, 2 * MINUTE_MS
+START = 1_700_000_000_000
+DIMS = ("web",)
+END = 1 << 60
+
+Step = tuple[int, str]
+"""(milliseconds after START, action)"""
+
+
+def action(step: Step, tie: int = 0) -> Action:
+    return Action.of(START + step[0], step[1], tie, DIMS)
+
+
+def new_sessions() -> Sessions:
+    return Sessions(timeout_ms=TIMEOUT, longest_ms=DAY_MS, lateness_ms=LATENESS)
+
+
+class Tally:
+    """Counts corrections, and refuses to take back what was never counted."""
+
+    def __init__(self) -> None:
+        self.counted: Counter[Outcome] = Counter()
+
+    def take(self, corrections: object) -> "Tally":
+        for outcome, n in corrections:  # type: ignore[attr-defined]
+            self.counted[outcome] += n
+            assert self.counted[outcome] >= 0, outcome
+        self.counted = +self.counted
+        return self
+
+    @property
+    def views(self) -> list[int]:
+        return sorted(o.page_views for o in self.counted.elements())
+
+
+def run(steps: list[Step], *, watermark: int = END) -> Tally:
+    sessions, tally = new_sessions(), Tally()
+    tally.take(sessions.act([("s", action(s, i)) for i, s in enumerate(steps)], 0))
+    return tally.take(sessions.advance(watermark))
+
+
+def test_end_closes_at_once() -> None:
+    # v---v--E          counted at E, no watermark needed
+    sessions, tally = new_sessions(), Tally()
+    steps = [(0, "page_view"), (5000, "page_view"), (9000, "end")]
+    tally.take(sessions.act([("s", action(s)) for s in steps], START))
+    assert tally.counted == {Outcome(START, START + 9000, 2, 1, DIMS): 1}
+    assert sessions.open_count == 0
+
+
+def test_inactivity_closes_when_the_watermark_passes_the_timeout_and_not_before() -> None:
+    # v-----------30 min-----------|
+    sessions, tally = new_sessions(), Tally()
+    tally.take(sessions.act([("s", action((0, "page_view")))], START))
+    tally.take(sessions.advance(START + TIMEOUT - 1))
+    assert tally.counted == {}
+    assert sessions.open_count == 1
+    tally.take(sessions.advance(START + TIMEOUT))
+    assert tally.views == [1]
+    assert sessions.open_count == 0
+
+
+@pytest.mark.parametrize(
+    ("gap_ms", "sessions"), [(TIMEOUT - 1, [2]), (TIMEOUT, [1, 1]), (TIMEOUT + 1, [1, 1])]
+)
+def test_an_action_thirty_minutes_or_more_after_the_last_begins_a_new_session(
+    gap_ms: int, sessions: list[int]
+) -> None:
+    assert run([(0, "page_view"), (gap_ms, "page_view")]).views == sessions
+
+
+@pytest.mark.parametrize(("last_ms", "longest"), [(DAY_MS, 1), (DAY_MS + 1, 2)])
+def test_a_session_lasts_a_day_at_most(last_ms: int, longest: int) -> None:
+    step = 20 * MINUTE_MS
+    steps = [(at, "page_view") for at in range(0, DAY_MS - step, step)]
+    steps += [(DAY_MS - step, "page_view"), (last_ms, "page_view")]
+    assert len(run(steps).views) == longest
+
+
+def test_an_action_after_end_begins_a_new_session() -> None:
+    assert run([(0, "page_view"), (1000, "end"), (1001, "page_view")]).views == [1, 1]
+
+
+def test_end_comes_last_of_one_instant() -> None:
+    assert run([(0, "end"), (0, "page_view")]).views == [1]
+
+
+def test_a_late_action_takes_the_old_outcome_back() -> None:
+    # v        E        counted: 1 view
+    #     v             late, within the lateness: counted: 2 views, the old one taken back
+    sessions, tally = new_sessions(), Tally()
+    tally.take(sessions.act([("s", action((0, "page_view"))), ("s", action((9000, "end")))], START))
+    assert tally.views == [1]
+    tally.take(sessions.act([("s", action((4000, "page_view")))], START))
+    assert tally.views == [2]
+
+
+def test_a_late_end_cuts_a_session_in_two() -> None:
+    # v       v         one session so far
+    #     E             late: two
+    sessions, tally = new_sessions(), Tally()
+    tally.take(
+        sessions.act([("s", action((0, "page_view"))), ("s", action((9000, "page_view")))], START)
+    )
+    tally.take(sessions.act([("s", action((4000, "end")))], START))
+    tally.take(sessions.advance(END))
+    assert tally.views == [1, 1]
+
+
+def test_a_late_action_joins_two_sessions() -> None:
+    # v      31 min      v      two sessions; the first still within reach of the watermark
+    #            v              29.5 min after the first: one
+    sessions, tally = new_sessions(), Tally()
+    late = 29 * MINUTE_MS + 30 * SECOND_MS
+    first, second = (0, "page_view"), (31 * MINUTE_MS, "page_view")
+    watermark = START + 29 * MINUTE_MS
+    tally.take(sessions.act([("s", action(first)), ("s", action(second))], watermark))
+    tally.take(sessions.act([("s", action((late, "page_view")))], watermark))
+    tally.take(sessions.advance(END))
+    assert tally.views == [3]
+
+
+def test_what_is_counted_has_the_time_and_dimensions_of_the_first_action() -> None:
+    sessions, tally = new_sessions(), Tally()
+    second = Action.of(START + 10, "page_view", 0, ("app",))
+    first = Action.of(START, "page_view", 0, ("web",))
+    tally.take(sessions.act([("s", second), ("s", first)], START - 1))
+    tally.take(sessions.advance(END))
+    ((outcome, _),) = tally.counted.items()
+    assert (outcome.first_ms, outcome.dimensions) == (START, ("web",))
+
+
+def test_a_closed_session_is_forgotten_after_the_lateness() -> None:
+    sessions = new_sessions()
+    list(sessions.act([("s", action((0, "page_view"))), ("s", action((1, "end")))], START))
+    list(sessions.advance(START + LATENESS - 1))
+    assert len(sessions) == 1
+    list(sessions.advance(START + LATENESS))
+    assert len(sessions) == 0
+    changed, gone = sessions.take_changes()
+    assert (changed, gone) == ({}, ["s"])
+
+
+def test_a_backfill_far_behind_the_watermark_counts_each_session_once() -> None:
+    # Everything is hours late: actions arrive one by one, each after its session was closed.
+    sessions, tally = new_sessions(), Tally()
+    watermark = START + 5 * 60 * MINUTE_MS
+    for step in [(0, "page_view"), (60_000, "page_view"), (120_000, "page_view")]:
+        tally.take(sessions.act([("s", action(step))], watermark))
+    assert tally.views == [3]
+
+
+def test_an_id_that_never_rests_keeps_little() -> None:
+    sessions, tally = new_sessions(), Tally()
+    for hour in range(200):
+        at = hour * 60 * MINUTE_MS
+        tally.take(sessions.act([("s", action((at, "page_view")))], START + at - LATENESS))
+    changed, _ = sessions.take_changes()
+    assert len(changed["s"]) < 600
+    tally.take(sessions.advance(END))
+    assert len(tally.views) == 200
+
+
+def test_a_robot_of_many_actions_keeps_bounded_memory() -> None:
+    sessions, tally = new_sessions(), Tally()
+    for i in range(50):
+        burst = [("s", action((i * 100 + j, "page_view"))) for j in range(100)]
+        tally.take(sessions.act(burst, START))
+    changed, _ = sessions.take_changes()
+    assert len(changed["s"]) < 1_100 * 60
+    assert tally.take(sessions.advance(END)).views == [5000]
+
+
+# -- against brute force ------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.one_of(
+            st.integers(0, 5 * MINUTE_MS),
+            st.integers(0, 4 * 60 * MINUTE_MS),
+            st.sampled_from([k * TIMEOUT + d for k in range(4) for d in (-1, 0, 1)]).filter(
+                lambda at: at >= 0
+            ),
+        ),
+        st.sampled_from(["page_view", "click", "cart_add", "order", "conversion", "end"]),
+    ),
+    max_size=25,
+)
+
+
+def brute_force(history: list[Action]) -> Counter[Outcome]:
+    outcomes: Counter[Outcome] = Counter()
+    current: list[Action] = []
+
+    def close() -> None:
+        if current:
+            bits = 0
+            for a in current:
+                bits |= a.bits & 15
+            outcomes[
+                Outcome(
+                    current[0].at_ms,
+                    current[-1].at_ms,
+                    sum(a.bits == 1 for a in current),
+                    bits,
+                    current[0].dimensions,
+                )
+            ] += 1
+            current.clear()
+
+    for a in sorted(history):
+        if current and (
+            a.at_ms - current[-1].at_ms >= TIMEOUT or a.at_ms - current[0].at_ms > DAY_MS
+        ):
+            close()
+        current.append(a)
+        if a.is_end:
+            close()
+    close()
+    return outcomes
+
+
+@given(steps, st.randoms(use_true_random=False), st.integers(1, 6))
+def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
+    history: list[Step], random: object, batches: int
+) -> None:
+    actions = [action(s, i) for i, s in enumerate(history)]
+    delays = [random.randrange(LATENESS) for _ in actions]  # type: ignore[attr-defined]
+    arrival = sorted(range(len(actions)), key=lambda i: actions[i].at_ms + delays[i])
+    sessions, tally = new_sessions(), Tally()
+    latest = 0
+    for chunk in range(0, len(arrival), batches):
+        part = [actions[i] for i in arrival[chunk : chunk + batches]]
+        latest = max([latest, *(a.at_ms for a in part)])
+        tally.take(sessions.act([("s", a) for a in part], latest - LATENESS))
+        tally.take(sessions.advance(latest - LATENESS))
+        if random.random() < 0.3:  # type: ignore[attr-defined]
+            sessions = restarted(sessions, latest - LATENESS)
+    tally.take(sessions.advance(END))
+    assert tally.counted == brute_force(actions)
+    assert sessions.open_count == 0
+    assert len(sessions) == 0
+
+
+def restarted(sessions: Sessions, watermark: int) -> Sessions:
+    """The same sessions after a restart: what was stored, and nothing else."""
+    again = new_sessions()
+    again.restore(sessions.encoded().items(), watermark)
+    assert again.open_count == sessions.open_count
+    return again
