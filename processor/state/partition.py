@@ -117,12 +117,12 @@ class PartitionStore:
             },
         )
 
-    async def flush(self, changes: Changes, next_offset: int | None, *, lag: int = 0) -> None:
+    async def flush(self, changes: Changes, next_offset: int, *, lag: int = 0) -> None:
         """Write changes and the next offset, or nothing.
 
         Args:
             changes: what the engine gave.
-            next_offset: first offset not in them; ``None`` where no record was ever read.
+            next_offset: the first offset that is not in them.
             lag: records behind the log's end, for whoever watches.
 
         Raises:
@@ -138,7 +138,7 @@ class PartitionStore:
             self._epoch,
             self._seq + 1,
             "" if self.offset is None else self.offset,
-            "" if next_offset is None else next_offset,
+            next_offset,
             encode_deltas(changes),
             json.dumps(
                 {

@@ -24,11 +24,12 @@ class CxApp(BatchingApp):
         await super().on_stop()
 
 
-def create_app(settings: Settings, **overrides: Any) -> CxApp:
+def create_app(settings: Settings, *, worker: Worker | None = None, **overrides: Any) -> CxApp:
     """The app of one worker; nothing connects before it is started.
 
     Args:
         settings: the configuration.
+        worker: does the counting; one made of the settings unless given.
         **overrides: Faust settings to set otherwise, by their names.
     """
     kafka = settings.kafka
@@ -52,7 +53,7 @@ def create_app(settings: Settings, **overrides: Any) -> CxApp:
         **overrides,
     }
     app = CxApp(kafka.group, **options)
-    app.worker = Worker(settings)
+    app.worker = worker or Worker(settings)
     app.offset_keeper = app.worker
     register_agents(app, app.worker.topics, app.worker.process)
     return app

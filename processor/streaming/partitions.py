@@ -47,7 +47,7 @@ class OwnedPartition:
     tp: TP
     store: PartitionStore
     engine: PartitionEngine
-    next_offset: int | None
+    next_offset: int
     chain: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
     lost: bool = False
@@ -121,10 +121,13 @@ class Partitions:
         self._consumer = consumer
         self.release(self._owned)
         claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
-        new = [p.tp for p in claimed if p.next_offset is None]
+        new = [p.tp for p in claimed if p.store.offset is None]
         starts = await consumer.earliest_offsets(*new) if new else {}
+        for partition in claimed:
+            if partition.store.offset is None:
+                partition.next_offset = starts[partition.tp]
         self._owned = {p.tp: p for p in claimed}
-        return {p.tp: starts[p.tp] if p.next_offset is None else p.next_offset for p in claimed}
+        return {p.tp: p.next_offset for p in claimed}
 
     def claimed(self, tp: TP, chain: int) -> None:
         """Batches of this chain follow the claim."""
@@ -150,7 +153,7 @@ class Partitions:
         if partition is None or partition.lost or partition.chain != batch.chain:
             self.stale_batches += 1
             return
-        if partition.next_offset is not None and batch.base_offset != partition.next_offset:
+        if batch.base_offset != partition.next_offset:
             await self._rewind(partition, batch)
             return
         rejected = partition.engine.fold(batch.values, self._now_ms())
@@ -177,7 +180,7 @@ class Partitions:
             batch.base_offset,
             partition.next_offset,
         )
-        if self._consumer is not None and partition.next_offset is not None:
+        if self._consumer is not None:
             partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
 
     # -- flushing -------------------------------------------------------------------------------
@@ -228,9 +231,7 @@ class Partitions:
         async with partition.flushed:
             partition.flushed.notify_all()
 
-    async def _store(
-        self, partition: OwnedPartition, changes: Changes, next_offset: int | None
-    ) -> None:
+    async def _store(self, partition: OwnedPartition, changes: Changes, next_offset: int) -> None:
         try:
             await partition.store.flush(changes, next_offset, lag=self._lag(partition))
         except Fenced as taken_over:
@@ -244,7 +245,7 @@ class Partitions:
 
     def _lag(self, partition: OwnedPartition) -> int:
         end = None if self._consumer is None else self._consumer.end_offset(partition.tp)
-        return 0 if end is None or partition.next_offset is None else end - partition.next_offset
+        return 0 if end is None else end - partition.next_offset
 
     async def _persist(
         self, partition: OwnedPartition, write: Callable[[], Awaitable[_T]]
@@ -276,7 +277,7 @@ class Partitions:
             generations=((g.number, g.ids, g.contents) for g in claim.generations),
             sessions=claim.sessions.items(),
         )
-        return OwnedPartition(tp, store, engine, claim.offset)
+        return OwnedPartition(tp, store, engine, claim.offset or 0)
 
 
 def _waiting(partition: OwnedPartition) -> int:

@@ -75,6 +75,18 @@ class Worker:
             raise RuntimeError("the worker was not started")
         return self._partitions
 
+    @property
+    def started(self) -> bool:
+        """Whether :meth:`start` has run."""
+        return self._partitions is not None
+
+    @property
+    def publisher(self) -> Publisher:
+        """The publisher of a worker that was started."""
+        if self._publisher is None:
+            raise RuntimeError("the worker was not started")
+        return self._publisher
+
     async def start(self, app: BatchingApp) -> None:
         """Connect, create what topics are missing, and start flushing and publishing.
 
