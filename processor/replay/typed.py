@@ -1,0 +1,124 @@
+"""All events of one type: one partition engine, or several by the contract's Kafka key."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import xxhash
+from pydantic import ValidationError
+
+from processor.core.config import EngineConfig
+from processor.core.engine import PartitionEngine, Rejected
+from processor.core.panes import SECOND_MS
+from processor.core.segments import Segmentation
+from processor.metrics.measures import PLANS, MeasurePlan, count_session
+from schemas.events import EventType, kafka_key
+from schemas.timestamps import parse_rfc3339
+from schemas.validators import fast_validator
+
+
+def _nothing(event_type: EventType) -> MeasurePlan:
+    return MeasurePlan(event_type, reads=(), count=lambda _: ())
+
+
+class TypeEngines:
+    """The partitions of one event type.
+
+    A type that no metric reads is validated and de-duplicated like the others, so that what is
+    wrong is named and its events move the clock, but adds to no counter and admits no segment.
+
+    Args:
+        event_type: the type of every event here.
+        config: as for the partition engines.
+        segmentation: shared by all types that are counted.
+        partitions: how many; more than one gives the same counts, as Kafka's partitions would.
+
+    Attributes:
+        counted: whether a metric reads these events.
+        engines: by partition.
+    """
+
+    def __init__(
+        self,
+        event_type: EventType,
+        config: EngineConfig,
+        segmentation: Segmentation,
+        partitions: int,
+    ) -> None:
+        self.event_type: Final = event_type
+        self.counted = event_type in PLANS
+        self._config = config
+        self._validate = fast_validator(event_type)
+        self._clock_ms = 0
+        self.engines = tuple(
+            PartitionEngine(
+                event_type,
+                PLANS.get(event_type) or _nothing(event_type),
+                config,
+                segmentation if self.counted else Segmentation(()),
+                count_session=count_session,
+            )
+            for _ in range(partitions)
+        )
+
+    def fold(self, lines: Sequence[bytes], now_ms: int) -> list[Rejected]:
+        """Validate, de-duplicate and count lines of this type.
+
+        Returns:
+            What was refused, by position in ``lines``.
+        """
+        if len(self.engines) == 1:
+            return self.engines[0].fold(lines, now_ms)
+        return [
+            Rejected(positions[refused.position], refused.error)
+            for engine, positions in self._routed(lines, now_ms)
+            for refused in engine.fold([lines[p] for p in positions], now_ms)
+        ]
+
+    def _routed(
+        self, lines: Sequence[bytes], now_ms: int
+    ) -> Iterator[tuple[PartitionEngine, list[int]]]:
+        """Positions by partition, in rounds within which no event id is forgotten.
+
+        What a partition remembers depends on its clock, and the clocks of several lag behind one
+        that sees everything. So all of them are moved on at every border between generations of
+        ids, and it makes no difference how many there are.
+        """
+        generation_of = self.engines[0].dedup.generation_of
+        buckets: list[list[int]] = [[] for _ in self.engines]
+        for position, line in enumerate(lines):
+            placed = self._place(line, now_ms)
+            if placed is None:
+                buckets[0].append(position)  # its engine says why
+                continue
+            partition, time_ms = placed
+            if time_ms > self._clock_ms:
+                if generation_of(time_ms) != generation_of(self._clock_ms):
+                    yield from self._filled(buckets)
+                    buckets = [[] for _ in self.engines]
+                    for engine in self.engines:
+                        engine.advance(time_ms)
+                self._clock_ms = time_ms
+            buckets[partition].append(position)
+        yield from self._filled(buckets)
+        for engine in self.engines:
+            engine.advance(self._clock_ms)
+
+    def _filled(self, buckets: list[list[int]]) -> Iterator[tuple[PartitionEngine, list[int]]]:
+        return (
+            (engine, positions)
+            for engine, positions in zip(self.engines, buckets, strict=True)
+            if positions
+        )
+
+    def _place(self, line: bytes, now_ms: int) -> tuple[int, int] | None:
+        if len(line) > self._config.max_record_bytes:
+            return None
+        try:
+            event = self._validate(line)
+            time_ms = parse_rfc3339(event["occurred_at"])
+        except (ValidationError, ValueError):
+            return None
+        if time_ms > now_ms + self._config.future_skew_ms:
+            return None
+        key = xxhash.xxh3_64_intdigest(kafka_key(event).encode())
+        return key % len(self.engines), time_ms - time_ms % SECOND_MS
