@@ -17,6 +17,7 @@ from processor.core.panes import parse_duration_ms
 from processor.core.segments import Segmentation
 from processor.metrics.catalogue import configured
 from processor.settings import Settings
+from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.partition import SegmentRegister
 from processor.state.redis_url import async_client
@@ -143,9 +144,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Flush what is counted, let another publish, and disconnect; bounded in time."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_until_done(self._tasks)
         self._tasks = []
         if self._partitions is not None:
             try:

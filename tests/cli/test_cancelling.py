@@ -1,0 +1,27 @@
+"""A task that talks to Redis ends when it is told, at whatever moment."""
+
+import asyncio
+
+import pytest
+
+from processor.state.cancelling import cancel_until_done
+from processor.state.keys import Keys
+from processor.state.live import LiveReadings
+from processor.state.redis_url import async_client
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 2))
+async def test_a_reader_is_cancelled_at_any_moment(redis_url: str, turns: int) -> None:
+    client = async_client(redis_url)
+
+    async def read_for_ever() -> None:
+        readings = LiveReadings(client, Keys("nobody"))
+        while True:
+            await readings.read()
+
+    task = asyncio.create_task(read_for_ever())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(cancel_until_done([task]), 5)
+    await client.aclose()
+    assert task.cancelled()
