@@ -13,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -177,5 +178,10 @@ def load_settings(**overrides: Any) -> Settings:
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigurationError("\n".join(lines)) from None
+    except SettingsError as error:  # its cause quotes the value, which may be a secret
+        raise ConfigurationError(
+            f"{error}: in a CX_ variable a list is written as JSON, such as "
+            """CX_ENGINE__WINDOWS='["1h", "24h"]'"""
+        ) from None
     except ValueError as error:
         raise ConfigurationError(f"{configuration_file()}: {error}") from None
