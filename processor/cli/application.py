@@ -9,6 +9,7 @@ from processor.cli.demo import demo
 from processor.cli.doctor import doctor
 from processor.cli.errors import OK, USAGE, CommandError, explain
 from processor.cli.metrics import metrics
+from processor.cli.replay import replay
 from processor.cli.schemas import schemas
 from processor.cli.simulate import simulate
 from processor.cli.terminal import keep_libraries_quiet, say
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, simulate, metrics, config, doctor):
+for command in (demo, worker, simulate, replay, metrics, config, doctor):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(schemas, name="schemas")

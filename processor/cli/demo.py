@@ -25,7 +25,7 @@ def demo(
     backfill: Annotated[
         str,
         typer.Option(help="simulated history, so that windows and sessions are not empty"),
-    ] = "45m",
+    ] = "35m",
 ) -> None:
     """Real Kafka and Redis, a worker, simulated events, and the metrics live in the terminal.
 

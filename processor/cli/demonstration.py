@@ -25,6 +25,7 @@ from processor.embedded.kafka import prepare as prepare_kafka
 from processor.embedded.redis import EmbeddedRedis
 from processor.embedded.server import EmbeddedServer
 from processor.settings import load_settings
+from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.live import LiveReadings, Snapshot
 from processor.state.redis_url import async_client
@@ -208,9 +209,7 @@ async def _first_of(*endings: Awaitable[object]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_until_done(tasks)
     # Where a server dies, our own reader may be the first to notice: name the server.
     for task in sorted(done, key=lambda task: isinstance(task.exception(), RedisError)):
         task.result()
@@ -223,7 +222,7 @@ async def _until_dead(part: Part) -> None:
 
 async def _until_gone(server: EmbeddedServer) -> None:
     while server.running:
-        await asyncio.sleep(_REFRESH_S)  # noqa: ASYNC110 - a process has no event of ours
+        await asyncio.sleep(_REFRESH_S)
     tail = server.log_file.read_text(errors="replace").splitlines()[-15:]
     raise CommandError("\n".join([f"{server.name} ended by itself; its log:", *tail]))
 

@@ -3,12 +3,13 @@
 Commands let the errors of the libraries pass; here, and only here, they become sentences. The
 imports are inside, because most runs end without an error.
 """
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415 - see above
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from processor.settings import Settings
 
 OK: Final = 0

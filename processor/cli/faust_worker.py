@@ -28,11 +28,12 @@ class _OperatorsLog(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to show a record."""
-        if not record.name.startswith(_LIBRARIES):
-            return True
+        # Of ours, too: Faust logs for a subclass under the name of the subclass's module.
         if record.exc_info and record.exc_info[1] is not None:
             # It ends the worker, and is then explained in one line.
             return explain(record.exc_info[1]) is None
+        if record.levelno < logging.WARNING and record.getMessage().startswith("[^"):
+            return False  # each service of Faust says when it starts and stops
         # Said while a group is new and its coordinator is being chosen; it is tried again.
         return "GroupCoordinatorNotAvailableError" not in record.getMessage()
 
@@ -54,13 +55,15 @@ def set_up_logging(level: str) -> None:
 class OneLineWorker(faust.Worker):
     """Faust's worker without spinner and banner, which ends when it is told to."""
 
+    app: CxApp
+
     def __init__(self, app: CxApp, **options: Any) -> None:
         super().__init__(app, quiet=True, override_logging=False, **options)
         self.spinner = None
 
     async def on_startup_finished(self) -> None:
         """The first assignment is there, and its partitions are claimed."""
-        log.info("ready, counting %d partitions", len(self.app.assignor.assigned_actives()))
+        log.info("ready, counting %d partitions", len(self.app.worker.partitions.owned))
 
     async def stop(self) -> None:
         """Stop, and leave without what still hangs after a while.
@@ -90,11 +93,11 @@ def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> b
     """
     # By the policy rather than one loop: the consumer's thread makes a loop of its own.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    set_up_logging(loglevel)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    if patience_s is not None:
-        loop.run_until_complete(await_servers(settings, patience_s))
+    # Before there is a log, in which every attempt to connect would be an error of its own.
+    loop.run_until_complete(await_servers(settings, patience_s or 0.0))
+    set_up_logging(loglevel)
     app = create_app(settings)
     worker = OneLineWorker(app, loop=loop)
     try:

@@ -2,13 +2,13 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from processor.settings import KafkaSettings, Settings
 
-_TRY_AGAIN_S: Final = 0.05
+_TRY_AGAIN_S: Final = 0.1
 
 
 async def await_servers(settings: "Settings", patience_s: float) -> None:
@@ -43,6 +43,21 @@ async def ask_kafka(kafka: "KafkaSettings") -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
 
+async def await_topics(kafka: "KafkaSettings", names: Collection[str]) -> None:
+    """Return when a broker lists new topics, which is a little after the controller made them.
+
+    Raises:
+        aiokafka.errors.KafkaError: Kafka is away or refuses.
+        TimeoutError: they do not appear.
+    """
+    from processor.streaming.topics import topic_plans
+
+    expected = {plan.name: plan.partitions for plan in topic_plans(kafka) if plan.name in names}
+    async with asyncio.timeout(kafka.request_timeout_s):
+        while not expected.items() <= (await ask_kafka(kafka)).items():
+            await asyncio.sleep(_TRY_AGAIN_S)
+
+
 async def ask_redis(settings: "Settings") -> None:
     """Send one command that needs no more than the right password.
 
@@ -71,7 +86,7 @@ async def _await(ask: Callable[[], Awaitable[object]], patience_s: float) -> Non
         except AuthenticationError:
             raise  # a wrong password does not become right by waiting
         except (KafkaConnectionError, ConnectionError):
-            if loop.time() > deadline:
+            if loop.time() >= deadline:
                 raise
             await asyncio.sleep(_TRY_AGAIN_S)
         else:

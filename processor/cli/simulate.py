@@ -43,7 +43,7 @@ def simulate(
     backfill: Annotated[
         str | None, typer.Option(help="first this much history up to now, as fast as it goes")
     ] = None,
-    backfill_rate: Annotated[float, typer.Option(help="events per second of the history")] = 25.0,
+    backfill_rate: Annotated[float, typer.Option(help="events per second of the history")] = 6.0,
     wait: Wait = None,
 ) -> None:
     """Believable events of every type, the same for the same seed; to Kafka or a file.

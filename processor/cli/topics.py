@@ -25,12 +25,19 @@ def create() -> None:
     """
     import asyncio
 
+    from processor.cli.servers import await_topics
     from processor.settings import load_settings
     from processor.streaming.kafka import client_options
     from processor.streaming.topics import create_missing, topic_plans
 
     kafka = load_settings().kafka
-    created = asyncio.run(create_missing(kafka, client_options(kafka)))
+
+    async def create_and_see() -> list[str]:
+        created = await create_missing(kafka, client_options(kafka))
+        await await_topics(kafka, created)
+        return created
+
+    created = asyncio.run(create_and_see())
     for name in created:
         typer.echo(name)
     say(f"{len(created)} created, {len(topic_plans(kafka)) - len(created)} were there")

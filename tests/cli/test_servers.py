@@ -1,0 +1,187 @@
+"""Commands on a real Kafka and Redis."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import redis
+
+from processor.cli import main
+from processor.cli.checks import judge_clock, judge_eviction, judge_persistence, judge_topics
+from processor.embedded.redis import EmbeddedRedis
+from processor.settings import KafkaSettings, load_settings
+from processor.state.keys import Keys
+from processor.state.live import LiveReadings, Snapshot
+from processor.state.redis_url import async_client
+from processor.streaming.topics import topic_plans
+from tests.cli.commands import SECONDS, cxpulse
+
+
+@pytest.fixture
+def deployment(
+    kafka_bootstrap: str,
+    redis_url: str,
+    topic_prefix: str,
+    redis_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    env = {
+        "CX_KAFKA__BOOTSTRAP": kafka_bootstrap,
+        "CX_KAFKA__TOPIC_PREFIX": topic_prefix,
+        "CX_KAFKA__READINGS_TOPIC": f"{topic_prefix}metrics",
+        "CX_KAFKA__GROUP": f"{topic_prefix}group",
+        "CX_REDIS__URL": redis_url,
+        "CX_REDIS__PREFIX": redis_prefix.rstrip(":"),
+    }
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return env
+
+
+def test_topics_are_created_once_and_the_doctor_sees_it(
+    deployment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^FAIL +topics +missing: .*: run cxpulse topics create$", out, re.MULTILINE)
+
+    assert main(["topics", "create"]) == 0
+    created = capsys.readouterr().out.splitlines()
+    assert sorted(created) == sorted(plan.name for plan in topic_plans(load_settings().kafka))
+    assert main(["topics", "create"]) == 0
+    assert capsys.readouterr().out == ""
+
+    assert main(["doctor"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["ok"] * 7
+    assert err == "all is well\n"
+
+
+def test_the_doctor_names_what_is_broken(
+    deployment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    main(["topics", "create"])
+    monkeypatch.setenv("CX_KAFKA__PARTITIONS", "5")
+    capsys.readouterr()
+    with EmbeddedRedis(appendonly=False) as plain:
+        monkeypatch.setenv("CX_REDIS__URL", plain.url)
+        with redis.Redis.from_url(plain.url) as client:
+            client.config_set("maxmemory-policy", "allkeys-lru")
+            assert main(["doctor"]) == 1
+            out = capsys.readouterr().out
+            assert "has 4 partitions, not 5" in out
+            assert "set maxmemory-policy to noeviction" in out
+            assert "nothing is saved: set appendonly to yes" in out
+
+            client.config_set("requirepass", "right")
+            assert main(["doctor"]) == 1
+            assert "refuses the user or password" in capsys.readouterr().out
+            wrong = plain.url.replace("//", "//:hush@")
+            monkeypatch.setenv("CX_REDIS__URL", wrong)
+            assert main(["doctor"]) == 1
+            out = capsys.readouterr().out
+            assert "refuses the user or password" in out
+            assert "hush" not in out
+
+
+def test_the_doctor_without_servers_checks_all_it_can(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CX_KAFKA__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("CX_REDIS__URL", "redis://127.0.0.1:1/0")
+    assert main(["doctor"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["ok", "configuration"],
+        ["FAIL", "kafka"],
+        ["FAIL", "redis"],
+    ]
+    assert err.startswith("error: 2 of the checks failed")
+
+
+def test_the_doctor_and_a_bad_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CX_KAFKA__PARTITIONS", "none")
+    assert main(["doctor"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"FAIL +configuration +kafka.partitions: ", line)
+
+
+def test_verdicts() -> None:
+    kafka = KafkaSettings()
+    there = {plan.name: plan.partitions for plan in topic_plans(kafka)}
+    assert judge_topics(kafka, there).ok
+    assert not judge_topics(kafka, {**there, "cx.events.session": 1}).ok
+    assert judge_eviction({"maxmemory_policy": "noeviction"}).ok
+    assert not judge_eviction({"maxmemory_policy": "volatile-lru"}).ok
+    assert judge_persistence(appends=True, saves=False).ok
+    assert not judge_persistence(appends=False, saves=True).ok
+    assert judge_clock(100.0, asked_at_s=99.0, answered_at_s=101.0).ok
+    assert not judge_clock(110.0, asked_at_s=99.0, answered_at_s=101.0).ok
+    assert not judge_clock(90.0, asked_at_s=99.0, answered_at_s=101.0).ok
+
+
+async def _snapshot() -> Snapshot:
+    settings = load_settings()
+    client = async_client(settings.redis.url.get_secret_value())
+    try:
+        return await LiveReadings(client, Keys(settings.redis.prefix)).read()
+    finally:
+        await client.aclose()
+
+
+def test_a_worker_under_load_ends_in_order_and_loses_nothing(
+    deployment: dict[str, str],
+) -> None:
+    env = {**os.environ, **deployment}
+    simulate = cxpulse("simulate", "--rate", "2000", "--steady", "--type", "survey_response")
+    worker = cxpulse("worker", "--instance-id", "one")
+    with subprocess.Popen(simulate, env=env, stderr=subprocess.PIPE, text=True) as simulator:
+        with subprocess.Popen(worker, env=env, stderr=subprocess.PIPE, text=True) as first:
+            while asyncio.run(_snapshot()).stats["counted"] < 5_000:
+                assert first.poll() is None
+                assert simulator.poll() is None
+            began = time.monotonic()
+            first.send_signal(signal.SIGTERM)
+            _, log = first.communicate(timeout=SECONDS)
+            took_s = time.monotonic() - began
+        simulator.send_signal(signal.SIGINT)
+        _, said = simulator.communicate(timeout=SECONDS)
+    assert (first.returncode, simulator.returncode) == (0, 0)
+    assert took_s < 10
+    assert "Traceback" not in log
+    assert log.splitlines()[-1].endswith("stopped")
+    assert "stopped after" in said.splitlines()[-1]
+
+    with subprocess.Popen(worker, env=env, stderr=subprocess.PIPE, text=True) as second:
+        snapshot = asyncio.run(_snapshot())
+        records = -1
+        while snapshot.lag or snapshot.records != records:
+            records = snapshot.records
+            assert second.poll() is None
+            snapshot = _until_ticked(snapshot)
+        second.send_signal(signal.SIGINT)
+        second.communicate(timeout=SECONDS)
+    assert second.returncode == 0
+    # Poison and repeats are part of it: each record has exactly one outcome.
+    stats = snapshot.stats
+    outcomes = ("counted", "repeats", "rejected", "late_dropped")
+    assert sum(stats[name] for name in outcomes) == snapshot.records
+    assert snapshot.status is not None
+
+
+def _until_ticked(before: Snapshot) -> Snapshot:
+    """A snapshot of a later tick of the publisher."""
+    while True:
+        now = asyncio.run(_snapshot())
+        if now.status is not None and now.status.revision > (
+            before.status.revision if before.status else 0
+        ):
+            return now
