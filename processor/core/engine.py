@@ -10,26 +10,25 @@ The event clock runs in whole seconds: the start of the second of the latest eve
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import xxhash
 from pydantic import ValidationError
 
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator, RememberedIds
-from processor.core.measures import CountSession, Increments, MeasurePlan
+from processor.core.measures import CountSession, MeasurePlan
 from processor.core.panes import SECOND_MS
-from processor.core.rollup import Counted, PaneDeltas, roll_up
+from processor.core.rollup import Counted, PaneDeltas, roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
 from processor.core.sessions import Action, Correction, Sessions
+from processor.core.tally import Event, Tally
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339, parse_rfc3339
 from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
-
-Event = dict[str, Any]
 
 END_OF_TIME_MS: Final = 1 << 60
 _SECOND: Final = slice(19)
@@ -38,7 +37,6 @@ _KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
 _occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
-_dimensions = itemgetter("dimensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +136,11 @@ class PartitionEngine:
                 lateness_ms=config.lateness_ms,
             )
         self._count_session = count_session
-        self._plan = plan
         self._tiers = config.tiers
         self._validate = fast_validator(event_type)
-        self._all_dimensions = _getter(segmentation.names)
         self._seconds: dict[str, int] = {}
-        self._counts: Counter[tuple[Any, ...]] = Counter()
+        self._tally = Tally(plan, segmentation)
         self._corrections: list[Counted] = []
-        self._increments: dict[tuple[Any, ...], Increments] = {}
         self._stats: Counter[str] = Counter()
         self._settled_ms = 0
 
@@ -182,7 +177,7 @@ class PartitionEngine:
     @property
     def has_changes(self) -> bool:
         """Whether :meth:`take` would give anything but the clock."""
-        return bool(self._stats or self._counts or self._corrections)
+        return bool(self._stats or self._tally or self._corrections)
 
     def fold(self, records: Sequence[bytes | None], now_ms: int) -> list[Rejected]:
         """Validate, de-duplicate and count a batch of records.
@@ -222,13 +217,15 @@ class PartitionEngine:
 
     def unknown_segments(self) -> dict[int, list[str]]:
         """Segments that must be admitted or refused before :meth:`take`."""
-        seen = dict.fromkeys(key[1] for key in self._counts)
-        seen.update(dict.fromkeys(dimensions for _, dimensions, _ in self._corrections))
-        return self.segmentation.unknown(seen)
+        unknown = self.segmentation.unknown(d for _, d, _ in self._corrections)
+        for index, seen in self._tally.segments():
+            for key in self.segmentation.unknown_in(index, seen):
+                if key not in (candidates := unknown.setdefault(index, [])):
+                    candidates.append(key)
+        return unknown
 
     def take(self) -> Changes:
         """Everything that changed since the last call; the engine goes on from here."""
-        counts, self._counts = self._counts, Counter()
         corrections, self._corrections = self._corrections, []
         stats, self._stats = self._stats, Counter()
         ids, forgotten_generations = self.dedup.take_fresh()
@@ -236,9 +233,10 @@ class PartitionEngine:
         forgotten_sessions: list[str] = []
         if self.sessions is not None:
             sessions, forgotten_sessions = self.sessions.take_changes()
-        counted = [*self._increments_of(counts), *corrections]
+        seconds = self._tally.drain(self._time_of)
+        spread(corrections, self.segmentation, seconds)
         return Changes(
-            deltas=roll_up(counted, self.segmentation, self._tiers, self.clock_ms),
+            deltas=roll_up(seconds, self._tiers, self.clock_ms),
             ids=ids,
             forgotten_generations=forgotten_generations,
             sessions=sessions,
@@ -386,24 +384,14 @@ class PartitionEngine:
         return slices
 
     def _count(self, batch: _Batch) -> None:
-        events = batch.events
-        dimensions = self._dimensions_of(events)
-        columns = [_column(events, name) for name in self._plan.reads]
-        self._counts.update(zip(batch.seconds, dimensions, *columns, strict=True))
-        self._stats["counted"] += len(events)
+        dimensions = self._tally.add(batch.seconds, batch.events)
+        self._stats["counted"] += len(batch.events)
         if self.sessions is not None:
             actions = [
                 (self._pseudonym(event["session_id"]), self._action(event, dims))
-                for event, dims in zip(events, dimensions, strict=True)
+                for event, dims in zip(batch.events, dimensions, strict=True)
             ]
             self._correct(self.sessions.act(actions, self.watermark_ms))
-
-    def _dimensions_of(self, events: list[Event]) -> list[Dimensions]:
-        try:
-            return list(map(self._all_dimensions, map(_dimensions, events)))
-        except KeyError:  # one of them lacks a dimension
-            project = self.segmentation.project
-            return [project(event.get("dimensions")) for event in events]
 
     def _action(self, event: Event, dimensions: Dimensions) -> Action:
         return Action.of(
@@ -426,57 +414,9 @@ class PartitionEngine:
             increments = [(measure, sign * n) for measure, n in count_session(outcome)]
             self._corrections.append((outcome.first_ms, outcome.dimensions, increments))
 
-    def _increments_of(self, counts: Counter[tuple[Any, ...]]) -> list[Counted]:
-        cache = self._increments
-        if len(cache) > _KNOWN_SECONDS_MAX:
-            cache.clear()
-        counted: list[Counted] = []
-        for (second, dimensions, *values), times in counts.items():
-            key = tuple(values)
-            increments = cache.get(key)
-            if increments is None:
-                increments = cache[key] = self._plan.count(tuple(map(_plain, values)))
-            if increments:
-                counted.append(
-                    (
-                        self._time_of(second),
-                        dimensions,
-                        increments if times == 1 else [(m, n * times) for m, n in increments],
-                    )
-                )
-        return counted
-
     def _time_of(self, second: str) -> int:
         known = self._seconds.get(second)
         return parse_rfc3339(second + "Z") if known is None else known
-
-
-class _Items(tuple[tuple[str, Any], ...]):
-    """A JSON object as part of a counter's key."""
-
-    __slots__ = ()
-
-
-def _column(events: list[Event], name: str) -> list[Any]:
-    column = [event.get(name) for event in events]
-    if dict in set(map(type, column)):
-        return [_Items(value.items()) if type(value) is dict else value for value in column]
-    return column
-
-
-def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, str]], Dimensions]:
-    """All of an event's dimensions in use, in order; KeyError where one is missing."""
-    match names:
-        case ():
-            return lambda _: ()
-        case (name,):
-            return lambda dimensions: (dimensions[name],)
-        case _:
-            return itemgetter(*names)
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, _Items) else value
 
 
 def _out_of_time(position: int, code: ErrorCode) -> Rejected:

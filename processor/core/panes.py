@@ -41,7 +41,7 @@ def parse_duration_ms(text: str) -> int:
     Raises:
         ValueError: if the text is not a whole positive number followed by s, m, h or d.
     """
-    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text.strip())
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write a whole number and s, m, h or d (24h)")
     return int(match[1]) * _UNITS[match[2]]

@@ -1,14 +1,16 @@
-"""From counts at the finest grain to counts per pane, series and measure, on every tier.
+"""From counts by second to counts by pane, on every tier.
 
-A batch is counted by second, dimensions and measure first; only the distinct keys are spread to
-the segments and tiers. A coarser tier is summed from the finer one, so the cost of another window
-does not grow with the events.
+A coarser tier is summed from a finer one, so the cost of another window does not grow with the
+events, only with the distinct seconds, series and measures among them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
 from processor.core.segments import Dimensions, Segmentation
+
+Seconds = dict[int, dict[str, dict[str, int]]]
+"""Second (ms) → series → measure → count."""
 
 Cell = tuple[int, int]
 """(pane length, pane start), both in milliseconds."""
@@ -20,24 +22,24 @@ Counted = tuple[int, Dimensions, Iterable[tuple[str, int]]]
 """(event time in ms, dimensions, increments by measure)."""
 
 
-def roll_up(
-    counted: Iterable[Counted], segmentation: Segmentation, tiers: Sequence[Tier], clock_ms: int
-) -> PaneDeltas:
-    """Sum increments into the panes of every tier that keeps them still.
+def spread(counted: Iterable[Counted], segmentation: Segmentation, seconds: Seconds) -> None:
+    """Add increments to ``seconds`` in every series that their dimensions belong to."""
+    for time_ms, dimensions, increments in counted:
+        second = seconds.setdefault(time_ms - time_ms % SECOND_MS, {})
+        for series in segmentation.series(dimensions):
+            measures = second.setdefault(series, {})
+            for measure, n in increments:
+                measures[measure] = measures.get(measure, 0) + n
+
+
+def roll_up(seconds: Seconds, tiers: Sequence[Tier], clock_ms: int) -> PaneDeltas:
+    """Sum seconds into the panes of every tier that keeps them still.
 
     Args:
-        counted: increments with their time and dimensions; signs as they are.
-        segmentation: decides the series; every segment in ``counted`` is decided already.
+        seconds: counts by second; signs as they are.
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
-    seconds: dict[int, dict[str, dict[str, int]]] = {}
-    for time_ms, dimensions, increments in counted:
-        pane = seconds.setdefault(time_ms - time_ms % SECOND_MS, {})
-        for series in segmentation.series(dimensions):
-            measures = pane.setdefault(series, {})
-            for measure, n in increments:
-                measures[measure] = measures.get(measure, 0) + n
     by_length = {SECOND_MS: seconds}
     deltas: PaneDeltas = {}
     for tier in tiers:
@@ -50,14 +52,17 @@ def roll_up(
     return deltas
 
 
-def _coarsen(
-    finer: Mapping[int, Mapping[str, Mapping[str, int]]], pane_ms: int
-) -> dict[int, dict[str, dict[str, int]]]:
-    coarser: dict[int, dict[str, dict[str, int]]] = {}
+def _coarsen(finer: Seconds, pane_ms: int) -> Seconds:
+    coarser: Seconds = {}
     for start, by_series in finer.items():
         pane = coarser.setdefault(pane_start(start, pane_ms), {})
         for series, measures in by_series.items():
-            add_into(pane.setdefault(series, {}), measures)
+            total = pane.get(series)
+            if total is None:
+                pane[series] = dict(measures)
+                continue
+            for measure, n in measures.items():
+                total[measure] = total.get(measure, 0) + n
     return coarser
 
 

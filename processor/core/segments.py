@@ -44,6 +44,7 @@ class Segmentation:
         self._positions = tuple(tuple(positions[n] for n in names) for names in self.sets)
         self._other = tuple(segment_key(dict.fromkeys(names, OTHER)) for names in self.sets)
         self._admitted: tuple[dict[str, None], ...] = tuple({} for _ in self.sets)
+        self._known: tuple[dict[Dimensions, str], ...] = tuple({} for _ in self.sets)
         self._full = [False] * len(self.sets)
         self._series: dict[Dimensions, tuple[str, ...]] = {}
 
@@ -59,15 +60,38 @@ class Segmentation:
         return tuple(dimensions.get(name) for name in self.names)
 
     def unknown(self, seen: Iterable[Dimensions]) -> dict[int, list[str]]:
-        """Segments not decided yet, by set index, in the order they were first seen."""
+        """Segments not decided yet, by set index, in the order they were first seen.
+
+        Args:
+            seen: values of all dimensions in use.
+        """
         candidates: dict[int, dict[str, None]] = {}
         for dimensions in seen:
             if dimensions in self._series:
                 continue
-            for index, key in self._keys(dimensions):
-                if key not in self._admitted[index] and not self._full[index]:
+            for index, positions in enumerate(self._positions):
+                values = tuple(dimensions[p] for p in positions)
+                for key in self.unknown_in(index, (values,)):
                     candidates.setdefault(index, {})[key] = None
         return {index: list(keys) for index, keys in candidates.items()}
+
+    def unknown_in(self, index: int, seen: Iterable[Dimensions]) -> list[str]:
+        """Segments of one set not decided yet, in the order they were first seen.
+
+        Args:
+            index: the set's.
+            seen: values of that set's dimensions.
+        """
+        if self._full[index]:
+            return []
+        known, admitted = self._known[index], self._admitted[index]
+        return [
+            key
+            for values in seen
+            if values not in known
+            and None not in values
+            and (key := self._key(index, values)) not in admitted
+        ]
 
     def admit_locally(self, candidates: Mapping[int, Iterable[str]]) -> None:
         """Decide here, first come first served: for one process alone, as a replay is."""
@@ -90,24 +114,28 @@ class Segmentation:
         """
         found = self._series.get(dimensions)
         if found is None:
-            found = (
-                WHOLE,
-                *(
-                    key if key in self._admitted[index] else self._other[index]
-                    for index, key in self._keys(dimensions)
-                ),
+            by_set = (
+                self.series_in(index, tuple(dimensions[p] for p in positions))
+                for index, positions in enumerate(self._positions)
             )
-            # Remember only combinations that cannot grow without bound.
+            found = (WHOLE, *(series for series in by_set if series is not None))
+            # Remember only as many combinations as cannot grow without bound.
             if len(self._series) < 2 * self.cap * (len(self.sets) + 1):
                 self._series[dimensions] = found
         return found
 
-    def _keys(self, dimensions: Dimensions) -> Iterable[tuple[int, str]]:
-        for index, (names, positions) in enumerate(zip(self.sets, self._positions, strict=True)):
-            segment = {
-                name: value
-                for name, position in zip(names, positions, strict=True)
-                if (value := dimensions[position]) is not None
-            }
-            if len(segment) == len(names):
-                yield index, segment_key(segment)
+    def series_in(self, index: int, values: Dimensions) -> str | None:
+        """The series of one set for the values of its dimensions; none where one is missing."""
+        known = self._known[index]
+        found = known.get(values)
+        if found is None:
+            if None in values:
+                return None
+            key = self._key(index, values)
+            if key not in self._admitted[index]:
+                return self._other[index]
+            found = known[values] = key
+        return found
+
+    def _key(self, index: int, values: Dimensions) -> str:
+        return segment_key(dict(zip(self.sets[index], map(str, values), strict=True)))

@@ -25,7 +25,7 @@ def test_durations(text: str, ms: int) -> None:
     assert parse_duration_ms(text) == ms
 
 
-@pytest.mark.parametrize("text", ["", "0s", "-1m", "1.5h", "5", "m", "1w", "1h30m", "١m"])
+@pytest.mark.parametrize("text", ["", "0s", "-1m", "1.5h", "5", "m", "1w", "1h30m", "1\u0661m"])
 def test_what_is_no_duration_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration_ms(text)
@@ -53,7 +53,7 @@ def test_windows_share_tiers_and_come_in_ascending_size() -> None:
 
 @pytest.mark.parametrize("names", [[], ["59s"], ["1s"], ["10x"]])
 def test_unusable_windows_are_refused(names: list[str]) -> None:
-    with pytest.raises(ValueError, match="window|duration"):
+    with pytest.raises(ValueError, match=r"window|duration"):
         plan_windows(names)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.core.panes import MINUTE_MS, SECOND_MS, Window, plan_windows, tiers_of
-from processor.core.rollup import PaneDeltas, add_into, roll_up
+from processor.core.rollup import PaneDeltas, Seconds, add_into, roll_up, spread
 from processor.core.segments import Segmentation
 from processor.core.totals import RollingTotals
 
@@ -24,7 +24,9 @@ def deltas_of(batch: list[tuple[int, str | None, int]], clock: int) -> PaneDelta
     segmentation = Segmentation([("channel",)])
     counted = [(START + at, (channel,), [("x", n), ("y", 1)]) for at, channel, n in batch]
     segmentation.admit_locally(segmentation.unknown(d for _, d, _ in counted))
-    return roll_up(counted, segmentation, TIERS, clock)
+    seconds: Seconds = {}
+    spread(counted, segmentation, seconds)
+    return roll_up(seconds, TIERS, clock)
 
 
 def brute_force(
@@ -38,7 +40,9 @@ def brute_force(
 
 
 @given(st.lists(st.tuples(events, st.integers(0, 4 * 60 * MINUTE_MS)), min_size=1, max_size=8))
-def test_totals_equal_the_sum_of_the_events(steps: list[tuple[list[tuple[int, str | None, int]], int]]) -> None:
+def test_totals_equal_the_sum_of_the_events(
+    steps: list[tuple[list[tuple[int, str | None, int]], int]],
+) -> None:
     totals = RollingTotals(WINDOWS)
     arrived: list[tuple[int, str | None, int]] = []
     clock = 0
@@ -60,7 +64,9 @@ def test_totals_equal_the_sum_of_the_events(steps: list[tuple[list[tuple[int, st
 def test_a_slide_marks_only_the_series_it_changes() -> None:
     totals = RollingTotals([Window("1m", MINUTE_MS, SECOND_MS)])
     totals.advance(START)
-    totals.apply({(SECOND_MS, START): {"all": {"x": 1}}, (SECOND_MS, START - 5000): {"b": {"x": 1}}})
+    totals.apply(
+        {(SECOND_MS, START): {"all": {"x": 1}}, (SECOND_MS, START - 5000): {"b": {"x": 1}}}
+    )
     (window,) = totals.totals
     window.changed.clear()
     totals.advance(START + 30 * SECOND_MS)
