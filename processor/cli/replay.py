@@ -62,7 +62,7 @@ def replay(
 ) -> None:
     """The readings of event logs: the same log gives the same bytes, whenever and wherever.
 
-    Example: cxpulse replay march.jsonl.gz --final --windows 1h,24h --by channel --out readings.jsonl
+    Example: cxpulse replay march.jsonl.gz --final --windows 1h,24h --by channel --out out.jsonl
     """
     from contextlib import ExitStack
 

@@ -54,7 +54,7 @@ async def await_topics(kafka: "KafkaSettings", names: Collection[str]) -> None:
 
     expected = {plan.name: plan.partitions for plan in topic_plans(kafka) if plan.name in names}
     async with asyncio.timeout(kafka.request_timeout_s):
-        while not expected.items() <= (await ask_kafka(kafka)).items():
+        while not expected.items() <= (await ask_kafka(kafka)).items():  # noqa: ASYNC110 - remote
             await asyncio.sleep(_TRY_AGAIN_S)
 
 
