@@ -24,7 +24,9 @@ def demo(
     ] = None,
     backfill: Annotated[
         str,
-        typer.Option(help="simulated history, so that windows and sessions are not empty"),
+        typer.Option(
+            help="simulated history, so that windows are not empty and sessions close; 0s for none"
+        ),
     ] = "35m",
 ) -> None:
     """Real Kafka and Redis, a worker, simulated events, and the metrics live in the terminal.
@@ -46,8 +48,14 @@ def demo(
         configured = ", ".join(names[0] for names in settings.engine.segments if len(names) == 1)
         raise UsageError(f"--by: nothing is segmented by {by!r}; configured are {configured}")
     _check_incidents(incident or [])
-    seconds(backfill, "--backfill")
-    simulation = ["--rate", f"{rate:g}", "--seed", str(seed), "--backfill", backfill, "--steady"]
+    simulation = ["--rate", f"{rate:g}", "--seed", str(seed), "--steady"]
+    note = f"simulated events at {rate:g}/s"
+    if seconds(backfill, "--backfill") > 0:
+        simulation += ["--backfill", backfill]
+        note += (
+            f" after {backfill} of simulated history of other customers, "
+            "with whom changes compare at first"
+        )
     for text in incident or []:
         simulation += ["--incident", text]
     Demonstration(
@@ -55,7 +63,7 @@ def demo(
         window=window,
         dimension=by,
         duration_s=None if duration is None else seconds(duration, "--duration"),
-        note=f"simulated events at {rate:g}/s after {backfill} of simulated history",
+        note=note,
     ).run()
 
 

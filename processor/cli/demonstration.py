@@ -221,7 +221,7 @@ async def _until_dead(part: Part) -> None:
 
 
 async def _until_gone(server: EmbeddedServer) -> None:
-    while server.running:
+    while server.running:  # noqa: ASYNC110 - the process is its supervisor's child, not ours
         await asyncio.sleep(_REFRESH_S)
     tail = server.log_file.read_text(errors="replace").splitlines()[-15:]
     raise CommandError("\n".join([f"{server.name} ended by itself; its log:", *tail]))

@@ -81,6 +81,8 @@ def simulate(
     history = None
     if backfill is not None:
         span_s = seconds(backfill, "--backfill")
+        if span_s <= 0 or backfill_rate <= 0:
+            raise UsageError("--backfill and --backfill-rate must be above 0")
 
         def history() -> Events:
             # Another seed: the live events would repeat the ids of these.

@@ -24,6 +24,7 @@ BAD = [
     (["simulate", "--mix", "session"], {}, 2, "not TYPE=SHARE"),
     (["simulate", "--mix", "session=0"], {}, 2, "leave no event type"),
     (["simulate", "--incident", "nps-drop"], {}, 2, "write NAME@START"),
+    (["simulate", "--backfill", "0s"], {}, 2, "must be above 0"),
     (["simulate", "--start", "yesterday"], {}, 2, "--start: 'yesterday'"),
     (["simulate", "--out", "x.jsonl"], {}, 2, "--out needs --duration"),
     (["simulate", "--duration", "1s", "--out", "/no/such/folder/x"], {}, 1, "/no/such/folder/x"),
