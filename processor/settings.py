@@ -59,7 +59,8 @@ class KafkaSettings(_Section):
     instance_id: str | None = None
     partitions: int = Field(4, ge=1, le=1000)
     replication: int = Field(1, ge=1, le=10)
-    max_poll_records: int = Field(20_000, ge=1)
+    max_poll_records: int = Field(5_000, ge=1)
+    max_fetch_bytes: int = Field(4 * 1024 * 1024, ge=65_536)
     request_timeout_s: float = Field(30.0, gt=0)
     session_timeout_s: float = Field(20.0, gt=0)
     heartbeat_interval_s: float = Field(3.0, gt=0)

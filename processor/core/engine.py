@@ -253,7 +253,7 @@ class PartitionEngine:
         validate, limit = self._validate, self.config.max_record_bytes
         try:
             if max(map(len, records)) <= limit:  # type: ignore[arg-type]
-                events = list(map(validate, records))  # type: ignore[arg-type]
+                events = [validate(record) for record in records]  # type: ignore[arg-type]
                 return _Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
         except (ValidationError, TypeError):
             pass  # one of them is broken or missing: find it

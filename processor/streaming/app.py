@@ -39,6 +39,7 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": kafka.instance_id,
         "broker_max_poll_records": kafka.max_poll_records,
+        "consumer_max_fetch_size": kafka.max_fetch_bytes,
         "broker_request_timeout": kafka.request_timeout_s,
         "broker_session_timeout": kafka.session_timeout_s,
         "broker_heartbeat_interval": kafka.heartbeat_interval_s,
