@@ -86,6 +86,11 @@ class Publisher:
         """Whether this publisher held the lease at its last tick."""
         return self._view is not None
 
+    @property
+    def revision(self) -> int:
+        """The revision of the last tick."""
+        return self._revision
+
     async def run_forever(self, sleep: Callable[[float], Awaitable[object]]) -> None:
         """Hold or wait for the lease, and publish while it is held, until cancelled."""
         while True:
