@@ -8,6 +8,7 @@ for all its events, when the tally is drained.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from processor.core.measures import Increments, MeasurePlan
@@ -69,16 +70,17 @@ class Tally:
         Returns:
             The events' dimensions, in :attr:`Segmentation.names` order.
         """
-        values = zip(*(_column(events, name) for name in self._reads), strict=True)
+        columns = [_column(events, name) for name in self._reads]
+        values = zip(*columns, strict=True) if columns else repeat((), len(events))
         codes = list(map(self._codes.__getitem__, values))
         self._whole.update(zip(seconds, codes, strict=True))
         given = [event.get("dimensions") or _NO_DIMENSIONS for event in events]
-        columns = {n: [d.get(n) for d in given] for n in self._segmentation.names}
+        by_name = {n: [d.get(n) for d in given] for n in self._segmentation.names}
         for counter, names in zip(self._by_set, self._segmentation.sets, strict=True):
-            counter.update(zip(seconds, *(columns[n] for n in names), codes, strict=True))
-        if not columns:
+            counter.update(zip(seconds, *(by_name[n] for n in names), codes, strict=True))
+        if not by_name:
             return [()] * len(events)
-        return list(zip(*columns.values(), strict=True))
+        return list(zip(*by_name.values(), strict=True))
 
     def segments(self) -> Iterable[tuple[int, Iterable[Dimensions]]]:
         """By segment set, the dimension values that were counted."""

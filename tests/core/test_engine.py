@@ -13,7 +13,7 @@ from processor.core.engine import PartitionEngine
 from processor.core.panes import DAY_MS, MINUTE_MS
 from processor.core.rollup import PaneDeltas, merge_deltas
 from processor.core.segments import Segmentation
-from processor.metrics.measures import PLANS, count_session
+from processor.metrics.measures import PLANS, MeasurePlan, count_session
 from processor.simulation import encode, simulate
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339
@@ -230,3 +230,17 @@ def test_identifiers_and_free_text_are_not_in_what_is_stored() -> None:
         event = json.loads(record)
         assert event["session_id"].encode() not in stored
         assert event["event_id"].encode() not in stored
+
+
+@pytest.mark.parametrize("sets", [(), (("channel",),), (("channel", "product"), ("product",))])
+def test_any_segment_sets_and_a_plan_that_reads_nothing(sets: tuple[tuple[str, ...], ...]) -> None:
+    config = EngineConfig(segment_sets=sets)
+    segmentation = Segmentation(sets, 10)
+    plan = MeasurePlan("survey_response", (), lambda _: (("answers", 1),))
+    engine = PartitionEngine(EventType.SURVEY_RESPONSE, plan, config, segmentation)
+    engine.fold([answer(event_id="a", dimensions={"channel": "x"}), answer(event_id="b")], NOW)
+    second = {cell: found for cell, found in take(engine).items() if cell[0] == 1000}
+    expected = {"all": {"answers": 2}}
+    if ("channel",) in sets:
+        expected["channel=x"] = {"answers": 1}
+    assert list(second.values()) == [expected]
