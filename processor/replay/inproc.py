@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from pydantic_core import from_json
 
@@ -17,8 +18,12 @@ from schemas.events import EventType
 from schemas.readings import segment_key
 from schemas.validators import InvalidEvent
 
-UNKNOWN_TYPE = "unknown"
+UNKNOWN_TYPE: Final = "unknown"
 """The type, in counts of events, of a line whose type cannot be told."""
+
+GATHERED_BYTES: Final = 16 * 1024 * 1024
+"""Counts gather in the partitions for about this much input before they are spread to panes and
+segments: what falls into the same second is then spread once."""
 
 
 class InProcessEngine:
@@ -59,6 +64,8 @@ class InProcessEngine:
         self._segmentation = Segmentation(config.segment_sets, config.segment_cap)
         self._room = [config.segment_cap] * len(self._segmentation.sets)
         self._partitions = partitions
+        self._gathering: list[bytes] = []
+        self._gathering_bytes = 0
         self._types: dict[EventType, TypeEngines] = {}
         self._presenter = Presenter(
             metrics,
@@ -111,7 +118,10 @@ class InProcessEngine:
             for refused in self._engines_of(event_type).fold(of_type, now_ms):
                 at = refused.position if positions is None else positions[refused.position]
                 rejected.append(Rejected(at, refused.error))
-        self._gather(lines)
+        self._gathering += lines
+        self._gathering_bytes += sum(map(len, lines))
+        if self._gathering_bytes >= GATHERED_BYTES:
+            self._gather()
         rejected.sort(key=lambda refused: refused.position)
         return rejected
 
@@ -119,7 +129,6 @@ class InProcessEngine:
         """Take the caller's word that no event before ``watermark_ms`` is to come any more."""
         for engine in self._engines():
             engine.settle(watermark_ms)
-        self._gather(())
 
     def advance(self, time_ms: int) -> None:
         """Slide every window to the pane that holds ``time_ms``."""
@@ -127,6 +136,7 @@ class InProcessEngine:
 
     def changed(self, time_ms: int, revision: int) -> dict[str, Row]:
         """Readings at ``time_ms`` that say something new since the last call, by key in order."""
+        self._gather()
         self.totals.advance(time_ms)
         return dict(sorted(self._presenter.changed(time_ms, revision).items()))
 
@@ -138,7 +148,7 @@ class InProcessEngine:
         """
         for engine in self._engines():
             engine.close_sessions()
-        self._gather(())
+        self._gather()
         clock_ms = self.clock_ms
         if not clock_ms:
             return {}
@@ -182,8 +192,9 @@ class InProcessEngine:
             group.append(position)
         return dict(grouped)
 
-    def _gather(self, lines: Sequence[bytes]) -> None:
+    def _gather(self) -> None:
         """Move what the partitions counted into the totals."""
+        lines, self._gathering, self._gathering_bytes = self._gathering, [], 0
         self._admit(lines)
         for event_type, of_type in self._types.items():
             for engine in of_type.engines:

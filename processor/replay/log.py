@@ -26,6 +26,7 @@ LINES_PER_CHUNK: Final = 10_000
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """A longer line is cut here; that is above the largest record that can be configured."""
 
+_CHUNK_BYTES: Final = 16 * 1024 * 1024
 _BLOCK_BYTES: Final = 256 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -72,7 +73,7 @@ def read_log(
 
     Args:
         path: a file, or `-` for standard input.
-        lines_per_chunk: the most lines in one chunk.
+        lines_per_chunk: the most lines in one chunk; fewer where they are very long.
 
     Yields:
         The lines in order. Where the log breaks off, everything up to its last complete line
@@ -85,14 +86,18 @@ def read_log(
     name = os.fspath(path)
     number = 1
     pending: list[bytes] = []
+    pending_bytes = 0
     failure: LogError | None = None
     try:
         for lines in _lines(_blocks(name)):
             pending += lines
-            while len(pending) >= lines_per_chunk:
-                yield Chunk(name, number, pending[:lines_per_chunk])
-                number += lines_per_chunk
+            pending_bytes += sum(map(len, lines))
+            while len(pending) >= lines_per_chunk or pending_bytes >= _CHUNK_BYTES:
+                chunk = Chunk(name, number, pending[:lines_per_chunk])
                 del pending[:lines_per_chunk]
+                number += len(chunk.lines)
+                pending_bytes = sum(map(len, pending))
+                yield chunk
     except LogError as error:
         failure = error
     if pending:
@@ -191,14 +196,15 @@ def _unzstd(name: str, file: Any) -> Iterator[bytes]:
 
 def _piped(name: str, compressed: mmap.mmap) -> Iterator[bytes]:
     reading, writing = os.pipe()
-    failures: list[BaseException] = []
+    failures: list[str] = []
 
     def decompress() -> None:
         try:
             target = cramjam.File(f"/dev/fd/{writing}", read=False, write=True)
             cramjam.zstd.decompress_into(cast("Any", compressed), target)
         except (cramjam.DecompressionError, OSError) as error:
-            failures.append(error)
+            # The error itself would keep the pipe's other end open, and the reader waiting.
+            failures.append(str(error))
         finally:
             os.close(writing)
 
@@ -212,9 +218,7 @@ def _piped(name: str, compressed: mmap.mmap) -> Iterator[bytes]:
         os.close(reading)
         thread.join()
     if failures:
-        if "incomplete" in str(failures[0]):
-            raise _cut_off(name) from failures[0]
-        raise _damaged(name, str(failures[0])) from failures[0]
+        raise _cut_off(name) if "incomplete" in failures[0] else _damaged(name, failures[0])
 
 
 def _cut_off(name: str) -> LogError:

@@ -17,7 +17,7 @@ from schemas.validators import fast_validator
 
 
 def _nothing(event_type: EventType) -> MeasurePlan:
-    return MeasurePlan(event_type, reads=(), count=lambda _: ())
+    return MeasurePlan(event_type, reads=("type",), count=lambda _: ())
 
 
 class TypeEngines:

@@ -1,0 +1,90 @@
+"""The same log gives the same bytes, in any batches, partitions and order within the lateness."""
+
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processor.replay import to_line
+from tests.replay.histories import MINUTE_MS, arrival, history
+from tests.replay.replays import config, run, write
+
+
+def output(folder: str, lines: list[bytes], **options: Any) -> str:
+    return "".join(map(to_line, run(write(Path(folder, "log.jsonl"), lines), **options)))
+
+
+MODES: list[dict[str, Any]] = [{"final": True}, {"every_ms": 10_000}, {"every_ms": 61_000}]
+
+
+CUTS = [(1, 1), (2, 2), (50, 3), (333, 4), (10_000, 1)]
+"""Lines per batch, and partitions."""
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(0, 2**32),
+    minutes_and_mode=st.sampled_from([(5, 0), (5, 1), (90, 2), (90, 1), (4000, 0)]),
+    cut=st.sampled_from(CUTS),
+    windows=st.sampled_from([("1m",), ("1m", "1h"), ("5m", "24h", "30d")]),
+)
+def test_batches_partitions_and_order_change_no_byte(
+    seed: int, minutes_and_mode: tuple[int, int], cut: tuple[int, int], windows: tuple[str, ...]
+) -> None:
+    minutes, mode = minutes_and_mode
+    rng = random.Random(seed)
+    events = history(rng, 150, minutes * MINUTE_MS)
+    options = {**MODES[mode], "engine": config(*windows)}
+    with TemporaryDirectory() as folder:
+        expected = output(folder, arrival(rng, events), **options)
+        again = arrival(rng, events, broken=False)
+        options |= {"batch_lines": cut[0], "partitions": cut[1]}
+        assert output(folder, again, **options) == expected
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_more_segments_than_fit_are_admitted_in_order_of_arrival(
+    tmp_path: Path, mode: dict[str, Any], cut: tuple[int, int]
+) -> None:
+    rng = random.Random(5)
+    events = [
+        (at, line.replace(b'"channel":"web"', b'"channel":"web%d"' % rng.randrange(40)))
+        for at, line in history(rng, 400, 30 * MINUTE_MS)
+    ]
+    lines = [line for _, line in events]
+    options = {**mode, "engine": config("1h", segment_cap=5)}
+    expected = output(str(tmp_path), lines, **options)
+    assert "__other__" in expected
+    cut_otherwise = {"batch_lines": cut[0], "partitions": cut[1]}
+    assert output(str(tmp_path), lines, **options, **cut_otherwise) == expected
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+@pytest.mark.parametrize("batch_lines", [1, 3, 10_000])
+def test_an_id_used_again_hours_later_counts_again_and_within_minutes_does_not(
+    tmp_path: Path, batch_lines: int, partitions: int
+) -> None:
+    minutes = [0, 1, 9, 60, 61, 300]
+    lines = [
+        b'{"type":"survey_response","event_id":"same","customer_id":"c","survey":"nps","score":9,'
+        b'"occurred_at":"2026-03-01T%02d:%02d:00Z"}' % divmod(minute, 60)
+        for minute in minutes
+    ]
+    log = write(tmp_path / "log.jsonl", lines)
+    result = run(log, final=True, batch_lines=batch_lines, partitions=partitions)
+    (nps,) = [r for r in result if r["metric"] == "nps" and r["window"] == "24h"]
+    assert nps["n"] == 3
+    assert result.summary.total("repeats") == 3
+    assert result.summary.total("conflicts") == 3
+
+
+def test_two_replays_of_one_log_are_equal_to_the_byte(tmp_path: Path) -> None:
+    rng = random.Random(11)
+    lines = arrival(rng, history(rng, 500, 100 * MINUTE_MS))
+    first, second = (output(str(tmp_path), lines, every_ms=30_000) for _ in range(2))
+    assert first == second
