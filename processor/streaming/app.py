@@ -1,5 +1,7 @@
 """The Faust app: ``cxpulse worker``, or ``faust -A processor.streaming.app worker``."""
 
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from processor.settings import Settings, load_settings
@@ -49,6 +51,8 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
         "stream_recovery_delay": 0.0,
         "table_standby_replicas": 0,  # no table has a changelog
         "topic_disable_leader": True,
+        # Faust makes a folder for stores on disk, of which there is none: not where one works.
+        "datadir": str(Path(gettempdir()) / "cxpulse-faust" / kafka.group),
         "web_enabled": False,  # it would bind every address and serve tables to anyone
         "worker_redirect_stdouts": False,
         **overrides,
