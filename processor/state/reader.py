@@ -85,21 +85,25 @@ class StateReader:
             False where an entry was missed: start again with fresh totals and a fresh reader.
         """
         await self._load_new(totals)
-        views = list(self._views.values())
-        pipeline = self._redis.pipeline(transaction=False)
-        for view in views:
-            pipeline.xread(
-                {self._keys.partition(view.topic, view.partition).log: view.entry_id},
-                count=_FOLLOW_COUNT,
-            )
-        for view, reply in zip(views, await pipeline.execute(), strict=True):
-            for entry_id, fields in _entries(reply):
-                number = int(fields[b"n"])
-                if number != view.entry + 1:
-                    return False
-                totals.apply(decode_deltas(fields[b"deltas"]))
-                view.update(json.loads(fields[b"status"]))
-                view.entry, view.entry_id = number, entry_id
+        behind = list(self._views.values())
+        while behind:
+            pipeline = self._redis.pipeline(transaction=False)
+            for view in behind:
+                log = self._keys.partition(view.topic, view.partition).log
+                pipeline.xread({log: view.entry_id}, count=_FOLLOW_COUNT)
+            replies = zip(behind, await pipeline.execute(), strict=True)
+            behind = []
+            for view, reply in replies:
+                entries = list(_entries(reply))
+                for entry_id, fields in entries:
+                    number = int(fields[b"n"])
+                    if number != view.entry + 1:
+                        return False
+                    totals.apply(decode_deltas(fields[b"deltas"]))
+                    view.update(json.loads(fields[b"status"]))
+                    view.entry, view.entry_id = number, entry_id
+                if len(entries) == _FOLLOW_COUNT:
+                    behind.append(view)
         return True
 
     async def _load_new(self, totals: RollingTotals) -> None:
