@@ -48,6 +48,7 @@ class PartitionKeys:
         generations: set of the numbers of remembered id generations.
         sessions: hash of keyed session hash → encoded entry.
         log: stream of flushed deltas, for the reader.
+        probe: where a claim tries what it may do; empty before and after.
     """
 
     def __init__(self, base: str) -> None:
@@ -57,6 +58,7 @@ class PartitionKeys:
         self.generations = f"{base}generations"
         self.sessions = f"{base}sessions"
         self.log = f"{base}log"
+        self.probe = f"{base}probe"
 
     def pane(self, name: str) -> str:
         """Hash of ``<series>|<measure>`` → count, for the pane ``<pane_ms>:<start_ms>``."""

@@ -95,8 +95,13 @@ class PartitionStore:
         self._claim = redis.register_script(source("claim"))
 
     async def claim(self, owner: str) -> Claim:
-        """Take the partition over, fencing every earlier owner, and load what its engine needs."""
-        reply = await self._claim(keys=[self.keys.meta], args=[owner])
+        """Take the partition over, fencing every earlier owner, and load what its engine needs.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away, full or read-only, or its user may not do
+                all that a flush does.
+        """
+        reply = await self._claim(keys=[self.keys.meta, self.keys.probe], args=[owner])
         meta = {bytes(k): bytes(v) for k, v in zip(reply[::2], reply[1::2], strict=True)}
         # The publisher finds the partitions here; a name in it twice does no harm.
         await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")

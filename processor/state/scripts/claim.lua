@@ -1,5 +1,20 @@
 -- Take over a partition: from here on only flushes with the new epoch are accepted.
--- KEYS: meta.  ARGV: owner.  Returns the meta hash, epoch included.
+-- KEYS: meta, probe.  ARGV: owner.  Returns the meta hash, epoch included.
+--
+-- Each command that a flush uses is tried first on a key of no meaning: a user who may not do one
+-- of them is refused here, and not in the middle of a flush with half of it written.
+local probe = KEYS[2]
+redis.call('UNLINK', probe)
+redis.call('SADD', probe, 'x')
+redis.call('SREM', probe, 'x')
+redis.call('HSET', probe, 'x', 1)
+redis.call('HINCRBY', probe, 'x', 1)
+redis.call('HDEL', probe, 'x')
+redis.call('APPEND', probe, 'x')
+redis.call('UNLINK', probe)
+redis.call('XADD', probe, '*', 'x', 1)
+redis.call('UNLINK', probe)
+
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'seq', 0)
 return redis.call('HGETALL', KEYS[1])

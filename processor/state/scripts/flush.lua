@@ -15,7 +15,10 @@ local base, epoch, seq, expected, offset = ARGV[1], ARGV[2], ARGV[3], ARGV[4], A
 
 local stored = redis.call('HMGET', meta, 'epoch', 'seq', 'offset')
 if stored[1] ~= epoch then
-  return {'fenced', stored[1] or ''}
+  if tonumber(stored[1] or 0) > tonumber(epoch) then
+    return {'fenced', stored[1]}
+  end
+  return {'moved', stored[3] or ''} -- an epoch before ours: Redis was rolled back or emptied
 end
 if stored[2] == seq then
   return {'ok'} -- the same flush once more: its answer was lost, its effect was not
