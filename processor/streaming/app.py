@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
         "table_standby_replicas": 0,  # no table has a changelog
         "topic_disable_leader": True,
         # Faust makes a folder for stores on disk, of which there is none: not where one works.
-        "datadir": str(Path(gettempdir()) / "cxpulse-faust" / kafka.group),
+        "datadir": str(Path(gettempdir()) / f"cxpulse-{kafka.group}"),
         "web_enabled": False,  # it would bind every address and serve tables to anyone
         "worker_redirect_stdouts": False,
         **overrides,
