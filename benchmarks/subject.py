@@ -62,7 +62,9 @@ def done(worker: Worker) -> tuple[int, bool]:
         return worker.consumed, True
     if worker.started:
         owned = worker.partitions.owned.values()
-        return worker.partitions.events_total, all(p.store.offset == p.next_offset for p in owned)
+        return worker.partitions.events_total, all(
+            p.store.offset == p.next_offset for p in owned if p.events
+        )
     return 0, False
 
 

@@ -9,6 +9,7 @@ for all its events, when the tally is drained.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from operator import itemgetter
 from typing import Any, Final
 
 from processor.core.measures import Increments, MeasurePlan
@@ -19,6 +20,7 @@ Event = dict[str, Any]
 
 _CODES_MAX: Final = 200_000
 _NO_DIMENSIONS: Final[dict[str, str]] = {}
+_dimensions = itemgetter("dimensions")
 
 
 class _Codes(dict[tuple[Any, ...], int]):
@@ -52,6 +54,8 @@ class Tally:
         self._reads = plan.reads
         self._codes = _Codes(plan.count)
         self._segmentation = segmentation
+        self._names = segmentation.names
+        self._values_of = tuple(itemgetter(name) for name in segmentation.names)
         self._whole: Counter[tuple[str, int]] = Counter()
         self._by_set: tuple[Counter[tuple[Any, ...]], ...] = tuple(
             Counter() for _ in segmentation.sets
@@ -60,7 +64,7 @@ class Tally:
     def __bool__(self) -> bool:
         return bool(self._whole)
 
-    def add(self, seconds: Sequence[str], events: Sequence[Event]) -> list[Dimensions]:
+    def add(self, seconds: Sequence[str], events: Sequence[Event]) -> Iterable[Dimensions]:
         """Count events.
 
         Args:
@@ -70,17 +74,32 @@ class Tally:
         Returns:
             The events' dimensions, in :attr:`Segmentation.names` order.
         """
-        columns = [_column(events, name) for name in self._reads]
-        values = zip(*columns, strict=True) if columns else repeat((), len(events))
-        codes = list(map(self._codes.__getitem__, values))
+        codes = self._codes_of(events)
         self._whole.update(zip(seconds, codes, strict=True))
-        given = [event.get("dimensions") or _NO_DIMENSIONS for event in events]
-        by_name = {n: [d.get(n) for d in given] for n in self._segmentation.names}
+        by_name = dict(zip(self._names, self._dimensions_of(events), strict=True))
         for counter, names in zip(self._by_set, self._segmentation.sets, strict=True):
             counter.update(zip(seconds, *(by_name[n] for n in names), codes, strict=True))
         if not by_name:
-            return [()] * len(events)
-        return list(zip(*by_name.values(), strict=True))
+            return repeat((), len(events))
+        return zip(*by_name.values(), strict=True)
+
+    def _codes_of(self, events: Sequence[Event]) -> list[int]:
+        if not self._reads:
+            return [self._codes[()]] * len(events)
+        columns = [[event.get(name) for event in events] for name in self._reads]
+        try:
+            return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
+        except TypeError:  # a JSON object is no key
+            columns = [[_hashable(value) for value in column] for column in columns]
+            return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
+
+    def _dimensions_of(self, events: Sequence[Event]) -> list[list[str | None]]:
+        try:
+            given = list(map(_dimensions, events))
+            return [list(map(value_of, given)) for value_of in self._values_of]
+        except KeyError:  # one of them lacks a dimension
+            given = [event.get("dimensions") or _NO_DIMENSIONS for event in events]
+            return [[d.get(name) for d in given] for name in self._names]
 
     def segments(self) -> Iterable[tuple[int, Iterable[Dimensions]]]:
         """By segment set, the dimension values that were counted."""
@@ -97,7 +116,8 @@ class Tally:
         increments = self._codes.increments
         for (second, code), times in self._whole.items():
             if increments[code]:
-                _add(seconds, time_of(second), WHOLE, increments[code], times)
+                by_series = seconds.setdefault(time_of(second), {})
+                _add(by_series.setdefault(WHOLE, {}), increments[code], times)
         self._whole.clear()
         for index, counter in enumerate(self._by_set):
             series_in = self._segmentation.series_in
@@ -105,15 +125,15 @@ class Tally:
                 if increments[code]:
                     series = series_in(index, tuple(values))
                     if series is not None:
-                        _add(seconds, time_of(second), series, increments[code], times)
+                        by_series = seconds[time_of(second)]
+                        _add(by_series.setdefault(series, {}), increments[code], times)
             counter.clear()
         if len(increments) > _CODES_MAX:
             self._codes.forget()
         return seconds
 
 
-def _add(seconds: Seconds, time_ms: int, series: str, increments: Increments, times: int) -> None:
-    measures = seconds.setdefault(time_ms, {}).setdefault(series, {})
+def _add(measures: dict[str, int], increments: Increments, times: int) -> None:
     for measure, n in increments:
         measures[measure] = measures.get(measure, 0) + n * times
 
@@ -124,11 +144,8 @@ class _Items(tuple[tuple[str, Any], ...]):
     __slots__ = ()
 
 
-def _column(events: Sequence[Event], name: str) -> list[Any]:
-    column = [event.get(name) for event in events]
-    if dict in set(map(type, column)):
-        return [_Items(value.items()) if type(value) is dict else value for value in column]
-    return column
+def _hashable(value: Any) -> Any:
+    return _Items(value.items()) if type(value) is dict else value
 
 
 def _plain(value: Any) -> Any:
