@@ -35,6 +35,10 @@ _T = TypeVar("_T")
 MAX_PENDING_EVENTS: Final = 100_000
 """More events than this wait for a flush in one partition: its agent waits, too."""
 
+RECLAIM_AFTER_S: Final = 5.0
+"""A partition that another worker claimed, but Kafka goes on assigning to us, is claimed back after
+this long: time enough for the rebalance that would have taken it away."""
+
 _HEARTBEAT_S: Final = 1.0
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0
@@ -51,10 +55,15 @@ class OwnedPartition:
     chain: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
     lost: bool = False
-    flushed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    flushed: asyncio.Event = field(default_factory=asyncio.Event)
     active_at: float = field(default_factory=time.monotonic)
     beat_at: float = 0.0
     events: int = 0
+
+    def lose(self) -> None:
+        """Not ours any more: nothing is written for it, and nobody waits for it."""
+        self.lost = True
+        self.flushed.set()
 
 
 class Partitions:
@@ -98,6 +107,7 @@ class Partitions:
         self._now_ms = now_ms
         self._owned: dict[TP, OwnedPartition] = {}
         self._consumer: BatchConsumer | None = None
+        self._reclaim_at: float | None = None
         self.events_total = 0
         self.stale_batches = 0
 
@@ -120,6 +130,7 @@ class Partitions:
         """
         self._consumer = consumer
         self.release(self._owned)
+        self._reclaim_at = None
         claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
         new = [p.tp for p in claimed if p.store.offset is None]
         starts = await consumer.earliest_offsets(*new) if new else {}
@@ -131,7 +142,9 @@ class Partitions:
 
     def claimed(self, tp: TP, chain: int) -> None:
         """Batches of this chain follow the claim."""
-        self._owned[tp].chain = chain
+        partition = self._owned.get(tp)
+        if partition is not None:  # else the worker stops in the middle of a rebalance
+            partition.chain = chain
 
     def stored_offset(self, tp: TP) -> int | None:
         """The next offset of what is stored, for Kafka's committed offset."""
@@ -143,7 +156,7 @@ class Partitions:
         for tp in list(tps):
             partition = self._owned.pop(tp, None)
             if partition is not None:
-                partition.lost = True
+                partition.lose()
 
     # -- the way of a batch ---------------------------------------------------------------------
 
@@ -166,8 +179,8 @@ class Partitions:
         partition.events += len(batch.records)
         self.events_total += len(batch.records)
         while _waiting(partition) > MAX_PENDING_EVENTS and not partition.lost:
-            async with partition.flushed:
-                await partition.flushed.wait()
+            partition.flushed.clear()
+            await partition.flushed.wait()
 
     async def _rewind(self, partition: OwnedPartition, batch: RecordBatch) -> None:
         """Fetch again from where the counts end: a batch in between was lost on its way here.
@@ -190,6 +203,7 @@ class Partitions:
         while True:
             began = time.monotonic()
             await self.flush_all()
+            await self._reclaim()
             await sleep(max(0.0, began + self._flush_interval_s - time.monotonic()))
 
     async def flush_all(self) -> None:
@@ -225,23 +239,40 @@ class Partitions:
                 self._segmentation.learn(index, admitted, full=full)
         changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
         partition.letters = []
-        if letters:
-            await self._persist(partition, partial(self._dead_letters.send, letters))
-        await self._persist(partition, partial(self._store, partition, changes, next_offset))
-        async with partition.flushed:
-            partition.flushed.notify_all()
+        try:
+            if letters:
+                await self._persist(partition, partial(self._dead_letters.send, letters))
+            await self._persist(partition, partial(self._store, partition, changes, next_offset))
+        except BaseException:
+            # What was taken may not be stored, and the engine has it no more: a later flush
+            # would step over it.
+            partition.lose()
+            raise
+        partition.flushed.set()
 
     async def _store(self, partition: OwnedPartition, changes: Changes, next_offset: int) -> None:
         try:
             await partition.store.flush(changes, next_offset, lag=self._lag(partition))
         except Fenced as taken_over:
             log.info("%s", taken_over)
-            partition.lost = True
+            partition.lose()
+            self._reclaim_at = time.monotonic() + RECLAIM_AFTER_S
         except OffsetMoved as moved:
             log.warning("%s: reading again from there", moved)
-            partition.lost = True
-            if self._consumer is not None:
-                await self._consumer.perform_seek()
+            partition.lose()
+            self._reclaim_at = time.monotonic()
+
+    async def _reclaim(self) -> None:
+        """Claim again what was lost in Redis and not in Kafka: else nobody would count it."""
+        if self._consumer is None or self._reclaim_at is None:
+            return
+        if time.monotonic() < self._reclaim_at:
+            return
+        try:
+            await self._consumer.perform_seek()
+        except (RedisError, KafkaError, OSError, TimeoutError) as error:
+            log.warning("partitions could not be claimed again: %s; trying again", error)
+            self._reclaim_at = time.monotonic() + _RETRY_MAX_S
 
     def _lag(self, partition: OwnedPartition) -> int:
         end = None if self._consumer is None else self._consumer.end_offset(partition.tp)
@@ -251,20 +282,13 @@ class Partitions:
         self, partition: OwnedPartition, write: Callable[[], Awaitable[_T]]
     ) -> _T | None:
         """Try until it is done or the partition is no longer ours; each try is bounded in time."""
-        delay = _RETRY_FIRST_S
-        while not partition.lost:
-            try:
-                return await write()
-            except (RedisError, KafkaError, OSError, TimeoutError) as error:
-                log.warning("%s: %s; trying again in %.2f s", partition.store.name, error, delay)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, _RETRY_MAX_S)
-        return None
+        return await _retried(partition.store.name, write, lambda: partition.lost)
 
     async def _claim_one(self, tp: TP) -> OwnedPartition:
         event_type = self._topics[tp.topic]
         store = self._table.partition(tp.topic, tp.partition)
-        claim = await store.claim(self._owner)
+        claim = await _retried(store.name, partial(store.claim, self._owner), lambda: False)
+        assert claim is not None  # never given up; Faust gives up its rebalance after a while
         engine = PartitionEngine(
             event_type,
             PLANS[event_type],
@@ -278,6 +302,20 @@ class Partitions:
             sessions=claim.sessions.items(),
         )
         return OwnedPartition(tp, store, engine, claim.offset or 0)
+
+
+async def _retried(
+    name: str, write: Callable[[], Awaitable[_T]], is_given_up: Callable[[], bool]
+) -> _T | None:
+    delay = _RETRY_FIRST_S
+    while not is_given_up():
+        try:
+            return await write()
+        except (RedisError, KafkaError, OSError, TimeoutError) as error:
+            log.warning("%s: %s; trying again in %.2f s", name, error, delay)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _RETRY_MAX_S)
+    return None
 
 
 def _waiting(partition: OwnedPartition) -> int:

@@ -161,6 +161,12 @@ def _as_it_is(_tp: Any, record: Any) -> Any:
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, with batches for batch topics and offsets from the app's keeper."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Faust seeks after a rebalance and in the midst of one, we when a partition was lost: two
+        # claims at once would fence each other.
+        self._seeking = asyncio.Lock()
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -223,14 +229,15 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek ordinary topics to Kafka's offsets, batch topics to the keeper's."""
-        offsets = dict(await super().seek_to_committed())
-        batched = {tp for tp in self.assignment() if self.is_batched(tp.topic)}
-        stored = await self.keeper.claim(batched, self)
-        await self.seek_wait(stored)
-        chains = cast("BatchConsumerThread", self._thread).chains
-        for tp in stored:
-            self.keeper.claimed(tp, chains[tp].number)
-        return {**offsets, **stored}
+        async with self._seeking:
+            offsets = dict(await super().seek_to_committed())
+            batched = {tp for tp in self.assignment() if self.is_batched(tp.topic)}
+            stored = await self.keeper.claim(batched, self)
+            await self.seek_wait(stored)
+            chains = cast("BatchConsumerThread", self._thread).chains
+            for tp in stored:
+                self.keeper.claimed(tp, chains[tp].number)
+            return {**offsets, **stored}
 
     def _new_offset(self, tp: TP) -> int | None:
         if not self.is_batched(tp.topic):

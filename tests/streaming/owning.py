@@ -1,0 +1,152 @@
+"""`Partitions` on a real Redis, with a log in memory instead of Kafka's consumer."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from faust.types import TP
+from redis.asyncio import Redis
+
+from processor.core.config import EngineConfig
+from processor.core.segments import Segmentation
+from processor.state.keys import Keys
+from processor.state.partition import PartitionStore, SegmentRegister
+from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.partitions import Partitions
+from processor.streaming.transport import BatchConsumer, RecordBatch
+from schemas.events import EventType
+
+SURVEYS = TP("surveys", 0)
+
+
+def now_ms() -> int:
+    """The clock."""
+    return time.time_ns() // 1_000_000
+
+
+def answer(number: int, *, event_id: str | None = None, channel: str | None = None) -> bytes:
+    """One NPS answer of now."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_ms() / 1000 - 60))
+    dimensions = f',"dimensions":{{"channel":"{channel}"}}' if channel else ""
+    return (
+        f'{{"type":"survey_response","event_id":"{event_id or f"e{number}"}",'
+        f'"occurred_at":"{when}","survey":"nps","score":9{dimensions}}}'
+    ).encode()
+
+
+@dataclass(slots=True)
+class LoggedRecord:
+    """A record as the fetcher leaves it."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int = 0
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(eq=False)
+class LogConsumer:
+    """Reads a log in memory where it was sought to: what `Partitions` asks of a consumer.
+
+    Attributes:
+        log: the partition's records.
+        assigned: whether Kafka would say that the partition is ours.
+    """
+
+    partitions: Partitions
+    log: list[bytes | None] = field(default_factory=list)
+    assigned: bool = True
+    position: int = 0
+    chain: int = 0
+    seeks: int = 0
+
+    async def perform_seek(self) -> None:
+        """As the transport: claim, seek, follow."""
+        await self.assign({SURVEYS} if self.assigned else set())
+
+    async def assign(self, tps: set[TP]) -> None:
+        """What a rebalance does."""
+        offsets = await self.partitions.claim(tps, cast("BatchConsumer", self))
+        for tp, offset in offsets.items():
+            self.seeks += 1
+            self.chain += 1
+            self.position = offset
+            self.partitions.claimed(tp, self.chain)
+
+    async def deliver(self, most: int = 1_000_000) -> None:
+        """Fetch what is there and hand it to the agent's function."""
+        await self.partitions.process(self.fetch(most))
+
+    def fetch(self, most: int = 1_000_000) -> RecordBatch:
+        """The next batch."""
+        begin, self.position = self.position, min(len(self.log), self.position + most)
+        records: list[Any] = [
+            LoggedRecord(offset, self.log[offset]) for offset in range(begin, self.position)
+        ]
+        return RecordBatch(*SURVEYS, self.chain, begin, self.position, records)
+
+    async def earliest_offsets(self, *tps: TP) -> Mapping[TP, int]:
+        """The log's start."""
+        return dict.fromkeys(tps, 0)
+
+    async def rewind(self, _tp: TP, offset: int) -> int:
+        """Seek one partition."""
+        self.position = offset
+        self.chain += 1
+        return self.chain
+
+    def caught_up(self, _tp: TP) -> bool:
+        """Whether all was fetched."""
+        return self.position == len(self.log)
+
+    def end_offset(self, _tp: TP) -> int | None:
+        """The log's end."""
+        return len(self.log)
+
+    def assignment(self) -> set[TP]:
+        """What is ours."""
+        return {SURVEYS} if self.assigned else set()
+
+
+class KeptLetters(DeadLetters):
+    """Keeps dead letters in a list."""
+
+    def __init__(self) -> None:
+        self.kept: list[DeadLetter] = []
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep them."""
+        self.kept += letters
+
+
+class _Table:
+    """The pane table without its Faust app."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis, self._keys = redis, keys
+
+    def partition(self, topic: str, partition: int) -> PartitionStore:
+        return PartitionStore(self._redis, self._keys, topic, partition, EngineConfig().tiers)
+
+
+def owning(
+    redis: Redis, prefix: str, letters: DeadLetters | None = None, *, owner: str = "a"
+) -> LogConsumer:
+    """One worker's partitions, and the consumer that feeds them."""
+    keys, config = Keys(prefix), EngineConfig()
+    segmentation = Segmentation(config.segment_sets, config.segment_cap)
+    partitions = Partitions(
+        topics={SURVEYS.topic: EventType.SURVEY_RESPONSE},
+        config=config,
+        table=cast("Any", _Table(redis, keys)),
+        register=SegmentRegister(redis, keys, segmentation.sets, segmentation.cap),
+        segmentation=segmentation,
+        dead_letters=letters or KeptLetters(),
+        owner=owner,
+        flush_interval_s=0.05,
+        idle_after_s=60,
+        now_ms=now_ms,
+    )
+    return LogConsumer(partitions)
