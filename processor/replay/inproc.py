@@ -106,7 +106,7 @@ class InProcessEngine:
         """Take in lines in order of arrival; empty ones are skipped.
 
         Args:
-            lines: raw events of any type, a batch of up to some ten thousand.
+            lines: raw events of any type, best a thousand or so at a time.
             now_ms: the time that events may not be far ahead of.
 
         Returns:

@@ -85,7 +85,8 @@ class Sieve:
 
     def sift(self, chunk: Chunk, log: int, now_ms: int) -> Iterator[PlacedLine]:
         """The lines of a chunk that take part, in order."""
-        types, latest_allowed_ms = self._selection.types, now_ms + self._config.future_skew_ms
+        types, takes_all = self._selection.types, self._selection.is_everything
+        latest_allowed_ms = now_ms + self._config.future_skew_ms
         time_ms = 0
         for number, raw in enumerate(chunk.lines, chunk.first_line):
             if not raw:
@@ -103,7 +104,7 @@ class Sieve:
                     is_valid = False
                 else:
                     is_valid = event_ms <= latest_allowed_ms
-                    if is_valid and not self._selection.keeps(event, event_ms):
+                    if is_valid and not (takes_all or self._selection.keeps(event, event_ms)):
                         self.dropped += 1
                         continue
                     if is_valid:

@@ -1,5 +1,6 @@
 """The same log gives the same bytes, in any batches, partitions and order within the lateness."""
 
+import json
 import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,9 +60,16 @@ def test_more_segments_than_fit_are_admitted_in_order_of_arrival(
     lines = [line for _, line in events]
     options = {**mode, "engine": config("1h", segment_cap=5)}
     expected = output(str(tmp_path), lines, **options)
-    assert "__other__" in expected
+    channels = (json.loads(line).get("dimensions", {}).get("channel") for line in lines)
+    first_five = list(dict.fromkeys(filter(None, channels)))[:5]
+    assert segments(expected) == {*first_five, "__other__"}
     cut_otherwise = {"batch_lines": cut[0], "partitions": cut[1]}
     assert output(str(tmp_path), lines, **options, **cut_otherwise) == expected
+
+
+def segments(readings: str) -> set[str]:
+    said = [json.loads(line)["segment"] for line in readings.splitlines()]
+    return {segment["channel"] for segment in said if segment.keys() == {"channel"}}
 
 
 @pytest.mark.parametrize("partitions", [1, 4])
@@ -81,6 +89,23 @@ def test_an_id_used_again_hours_later_counts_again_and_within_minutes_does_not(
     assert nps["n"] == 3
     assert result.summary.total("repeats") == 3
     assert result.summary.total("conflicts") == 3
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 16])
+@pytest.mark.parametrize("batch_lines", [1, 10_000])
+def test_an_id_is_forgotten_by_the_clock_of_all_partitions(
+    tmp_path: Path, batch_lines: int, partitions: int
+) -> None:
+    """Ids of 12:00 are forgotten at 12:15; the second "same" comes after that, but is of 12:14."""
+    used = [("same", "12:00:00"), ("another", "12:15:30"), ("same", "12:14:00")]
+    lines = [
+        b'{"type":"survey_response","event_id":"%s","customer_id":"%s","survey":"nps","score":9,'
+        b'"occurred_at":"2026-03-01T%s.000Z"}' % (who.encode(), who.encode(), time.encode())
+        for who, time in used
+    ]
+    log = write(tmp_path / "log.jsonl", lines)
+    result = run(log, final=True, batch_lines=batch_lines, partitions=partitions)
+    assert {r["n"] for r in result if r["metric"] == "nps" and r["window"] == "1h"} == {3}
 
 
 def test_two_replays_of_one_log_are_equal_to_the_byte(tmp_path: Path) -> None:
