@@ -1,7 +1,5 @@
 """The Faust app: ``cxpulse worker``, or ``faust -A processor.streaming.app worker``."""
 
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from processor.settings import Settings, load_settings
@@ -24,6 +22,9 @@ class CxApp(BatchingApp):
         """Stop the worker's parts, then Faust's."""
         await self.worker.stop()
         await super().on_stop()
+
+    def _create_directories(self) -> None:
+        """Make none: they are for stores on disk, and there is no such store."""
 
 
 def create_app(settings: Settings, *, worker: Worker | None = None, **overrides: Any) -> CxApp:
@@ -51,8 +52,6 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
         "stream_recovery_delay": 0.0,
         "table_standby_replicas": 0,  # no table has a changelog
         "topic_disable_leader": True,
-        # Faust makes a folder for stores on disk, of which there is none: not where one works.
-        "datadir": str(Path(gettempdir()) / f"cxpulse-{kafka.group}"),
         "web_enabled": False,  # it would bind every address and serve tables to anyone
         "worker_redirect_stdouts": False,
         **overrides,
