@@ -18,11 +18,12 @@ from typing import Final
 import xxhash
 from pydantic import ValidationError
 
+from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
-from processor.core.dedup import Deduplicator, RememberedIds
+from processor.core.dedup import Deduplicator
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.panes import SECOND_MS
-from processor.core.rollup import Counted, PaneDeltas, roll_up, spread
+from processor.core.rollup import Counted, roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
 from processor.core.sessions import Action, Correction, Sessions
 from processor.core.tally import Event, Tally
@@ -41,47 +42,6 @@ _KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
 _occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A record that was not counted, and why.
-
-    Attributes:
-        position: its place in the batch.
-        error: code, field and message for the dead letter.
-    """
-
-    position: int
-    error: InvalidEvent
-
-
-@dataclass(slots=True)
-class Changes:
-    """Everything a partition's batches changed since the last take.
-
-    Attributes:
-        deltas: what to add to the panes.
-        ids: event ids to remember.
-        forgotten_generations: generations of ids to drop.
-        sessions: sessions to store, by keyed hash.
-        forgotten_sessions: sessions to drop.
-        stats: events by outcome: ``counted``, ``repeats``, ``conflicts``, ``rejected``,
-            ``late_dropped``.
-        clock_ms: the event clock, 0 before the first event.
-        watermark_ms: no event before it is expected any more.
-        open_sessions: sessions that are not closed.
-    """
-
-    deltas: PaneDeltas
-    ids: list[RememberedIds]
-    forgotten_generations: list[int]
-    sessions: dict[str, bytes]
-    forgotten_sessions: list[str]
-    stats: Counter[str]
-    clock_ms: int
-    watermark_ms: int
-    open_sessions: int
 
 
 @dataclass(slots=True)

@@ -158,7 +158,7 @@ class Presenter:
             high=now.high,
             confidence=CONFIDENCE if metric.interval else None,
             low_sample=now.n < self._low_sample_under,
-            window_start=format_rfc3339(totals.start_ms),
+            window_start=format_rfc3339(max(0, totals.start_ms)),
             window_end=format_rfc3339(totals.end_ms),
             previous=before.value,
             change=now.value - before.value if comparable else None,  # type: ignore[operator]

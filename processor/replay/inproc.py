@@ -6,8 +6,9 @@ from typing import Final
 
 from pydantic_core import from_json
 
+from processor.core.changes import Rejected
 from processor.core.config import EngineConfig
-from processor.core.engine import PartitionEngine, Rejected
+from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.core.totals import RollingTotals
 from processor.metrics.present import Presenter, Row

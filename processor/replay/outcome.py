@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-from processor.core.engine import Rejected
+from processor.core.changes import Rejected
 from schemas.timestamps import format_rfc3339
 
 SHOWN_REJECTS: Final = 10

@@ -6,8 +6,9 @@ from typing import Final
 import xxhash
 from pydantic import ValidationError
 
+from processor.core.changes import Rejected
 from processor.core.config import EngineConfig
-from processor.core.engine import PartitionEngine, Rejected
+from processor.core.engine import PartitionEngine
 from processor.core.panes import SECOND_MS
 from processor.core.segments import Segmentation
 from processor.metrics.measures import PLANS, MeasurePlan, count_session

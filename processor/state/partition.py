@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from processor.core.engine import Changes
+from processor.core.changes import Changes
 from processor.core.panes import Tier
 from processor.core.segments import SegmentSet
 from processor.state.keys import Keys, PartitionKeys

@@ -41,6 +41,7 @@ from faust.types.stores import KT, VT
 from redis.exceptions import RedisError
 
 from processor.state.redis_url import redact, sync_client
+from processor.state.store_scripts import ADVANCE, APPLY, CLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -58,58 +59,6 @@ SCAN_CHUNK: Final = 500
 _OFFSET_FIELD: Final = b"@"
 _DATA_MARK: Final = b"="
 _NONE: Final = -1  # "no offset", as Faust's recovery writes it
-
-# Reads the offset field; one that belongs to another changelog topic counts as none.
-_LUA_STORED: Final = """
-local function stored_offset()
-  local field = redis.call('HGET', KEYS[1], '@')
-  local offset, topic = string.match(field or '', '^(%d+):(.*)$')
-  if topic == ARGV[1] then return tonumber(offset) end
-  return -1
-end
-"""
-
-# ARGV: topic, expected offset, then (offset, 'set' or 'del', field, value) for each record.
-# Returns the offset found. Redis runs it as one: nobody sees half a batch, or data without offset.
-_LUA_APPLY: Final = (
-    _LUA_STORED
-    + """
-local stored, last = stored_offset(), -1
-for i = 3, #ARGV, 4 do
-  local offset = tonumber(ARGV[i])
-  if offset > stored then
-    if ARGV[i + 1] == 'set' then
-      redis.call('HSET', KEYS[1], ARGV[i + 2], ARGV[i + 3])
-    else
-      redis.call('HDEL', KEYS[1], ARGV[i + 2])
-    end
-    if offset > last then last = offset end
-  end
-end
-if stored >= tonumber(ARGV[2]) and last >= 0 then
-  redis.call('HSET', KEYS[1], '@', string.format('%.0f:%s', last, ARGV[1]))
-end
-return stored
-"""
-)
-
-# ARGV: topic, expected offset, new offset. Returns the offset found.
-_LUA_ADVANCE: Final = (
-    _LUA_STORED
-    + """
-local stored, offset = stored_offset(), tonumber(ARGV[3])
-if stored >= tonumber(ARGV[2]) and offset > stored then
-  redis.call('HSET', KEYS[1], '@', string.format('%.0f:%s', offset, ARGV[1]))
-end
-return stored
-"""
-)
-
-_LUA_CLEAR: Final = """
-local offset = redis.call('HGET', KEYS[1], '@')
-redis.call('UNLINK', KEYS[1])
-if offset then redis.call('HSET', KEYS[1], '@', offset) end
-"""
 
 
 class RedisStoreError(RuntimeError):
@@ -226,9 +175,7 @@ class RedisStore(SerializedStore[KT, VT]):
         try:
             stored = cast(
                 "int",
-                self._client.eval(
-                    _LUA_ADVANCE, 1, self._key(tp.partition), tp.topic, expected, offset
-                ),
+                self._client.eval(ADVANCE, 1, self._key(tp.partition), tp.topic, expected, offset),
             )
         except RedisError as exc:
             self.log.warning(
@@ -285,7 +232,7 @@ class RedisStore(SerializedStore[KT, VT]):
             pipeline = self._client.pipeline(transaction=False)
             for partition, records in arguments.items():
                 expected = self._seen_offsets.get(partition, _NONE)
-                pipeline.eval(_LUA_APPLY, 1, self._key(partition), topic, expected, *records)
+                pipeline.eval(APPLY, 1, self._key(partition), topic, expected, *records)
             stored_offsets = pipeline.execute()
         for (partition, last), stored in zip(last_offsets.items(), stored_offsets, strict=True):
             self._compare_with_seen(TP(topic, partition), stored)
@@ -450,7 +397,7 @@ class RedisStore(SerializedStore[KT, VT]):
         with self._errors("clear", partitions):
             pipeline = self._client.pipeline(transaction=False)
             for partition in sorted(partitions):
-                pipeline.eval(_LUA_CLEAR, 1, self._key(partition))
+                pipeline.eval(CLEAR, 1, self._key(partition))
             pipeline.execute()
 
     # -- care

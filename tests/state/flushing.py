@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.dedup import RememberedIds
-from processor.core.engine import Changes
 from processor.core.rollup import PaneDeltas
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from processor.core.changes import Changes
 from processor.core.config import EngineConfig
-from processor.core.engine import Changes
 from processor.core.totals import RollingTotals
 from processor.embedded.redis import EmbeddedRedis
 from processor.state.keys import Keys

@@ -1,0 +1,49 @@
+"""What comes out of an engine: changes to store, and records that were refused."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from processor.core.dedup import RememberedIds
+from processor.core.rollup import PaneDeltas
+from schemas.validators import InvalidEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that was not counted, and why.
+
+    Attributes:
+        position: its place in the batch.
+        error: code, field and message for the dead letter.
+    """
+
+    position: int
+    error: InvalidEvent
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything a partition's batches changed since the last take.
+
+    Attributes:
+        deltas: what to add to the panes.
+        ids: event ids to remember.
+        forgotten_generations: generations of ids to drop.
+        sessions: sessions to store, by keyed hash.
+        forgotten_sessions: sessions to drop.
+        stats: events by outcome: ``counted``, ``repeats``, ``conflicts``, ``rejected``,
+            ``late_dropped``.
+        clock_ms: the event clock, 0 before the first event.
+        watermark_ms: no event before it is expected any more.
+        open_sessions: sessions that are not closed.
+    """
+
+    deltas: PaneDeltas
+    ids: list[RememberedIds]
+    forgotten_generations: list[int]
+    sessions: dict[str, bytes]
+    forgotten_sessions: list[str]
+    stats: Counter[str]
+    clock_ms: int
+    watermark_ms: int
+    open_sessions: int
