@@ -1,15 +1,21 @@
 """Dead letters: what was refused, kept with its reason, before its offset is released."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from schemas.validators import InvalidEvent
 
 SUFFIX: Final = ".dlq"
+
+_KEPT_BYTES: Final = 16 * 1024
+"""Of a value that the broker does not take whole, with the reasons added to it."""
+
+Headers = list[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,20 @@ class DeadLetter:
     record: Any
     error: InvalidEvent
 
-    def headers(self) -> list[tuple[str, bytes]]:
-        """The original headers and the contract's."""
+    def forms(self) -> Iterator[tuple[bytes | None, bytes | None, Headers]]:
+        """Key, value and headers to send: as they were, and shorter for when that is too large."""
+        original = [(name, value or b"") for name, value in self.record.headers]
+        key, value = self.record.key, self.record.value
+        yield key, value, original + self.reasons()
+        size = 0 if value is None else len(value)
+        start = None if value is None else value[:_KEPT_BYTES]
+        truncated = [*self.reasons(), ("cx.error.truncated", str(size).encode())]
+        yield key, start, original + truncated
+        yield None, start, truncated
+
+    def reasons(self) -> Headers:
+        """The contract's headers."""
         return [
-            *((name, value or b"") for name, value in self.record.headers),
             ("cx.error.code", self.error.code.encode()),
             ("cx.error.message", self.error.message.encode()),
             ("cx.error.field", self.error.field.encode()),
@@ -43,6 +59,9 @@ class DeadLetter:
 
 class DeadLetters:
     """Writes dead letters to ``<topic>.dlq``.
+
+    A record that is too large for it, with the reasons added, is cut: the header
+    ``cx.error.truncated`` then holds how many bytes its value had.
 
     Args:
         producer: acknowledges on all replicas; started by its owner.
@@ -57,14 +76,27 @@ class DeadLetters:
         Raises:
             aiokafka.errors.KafkaError: the broker did not take one of them; all may be sent again.
         """
-        pending = [
-            await self._producer.send(
-                letter.topic + SUFFIX,
-                key=letter.record.key,
-                value=letter.record.value,
-                timestamp_ms=letter.record.timestamp if letter.record.timestamp >= 0 else None,
-                headers=letter.headers(),
-            )
-            for letter in letters
-        ]
-        await asyncio.gather(*pending)
+        await asyncio.gather(*map(self._send, letters))
+
+    async def _send(self, letter: DeadLetter) -> None:
+        *shorter_to_come, shortest = letter.forms()
+        for form in shorter_to_come:
+            try:
+                return await self._send_form(letter, form)
+            except MessageSizeTooLargeError:
+                continue  # it must not stop the events behind it
+        return await self._send_form(letter, shortest)
+
+    async def _send_form(
+        self, letter: DeadLetter, form: tuple[bytes | None, bytes | None, Headers]
+    ) -> None:
+        key, value, headers = form
+        timestamp_ms = letter.record.timestamp
+        delivery = await self._producer.send(
+            letter.topic + SUFFIX,
+            key=key,
+            value=value,
+            timestamp_ms=timestamp_ms if timestamp_ms >= 0 else None,
+            headers=headers,
+        )
+        await delivery

@@ -18,10 +18,12 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from redis.exceptions import RedisError
 
+from processor.core.changes import Changes
 from processor.core.config import EngineConfig
-from processor.core.engine import Changes, PartitionEngine
+from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import PLANS, count_session
+from processor.state.cancelling import cancel_until_done
 from processor.state.partition import Fenced, OffsetMoved, PartitionStore, SegmentRegister
 from processor.state.table import PaneTable
 from processor.streaming.deadletter import DeadLetter, DeadLetters
@@ -199,20 +201,33 @@ class Partitions:
     # -- flushing -------------------------------------------------------------------------------
 
     async def flush_forever(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """Flush what has gathered, again and again, until cancelled."""
-        while True:
-            began = time.monotonic()
-            await self.flush_all()
-            await self._reclaim()
-            await sleep(max(0.0, began + self._flush_interval_s - time.monotonic()))
+        """Flush what has gathered, again and again, until cancelled.
+
+        Each partition flushes by itself: one whose dead letters are refused holds up no other.
+        """
+        flights: dict[OwnedPartition, asyncio.Task[None]] = {}
+        try:
+            while True:
+                began = time.monotonic()
+                for partition in [p for p, flight in flights.items() if flight.done()]:
+                    flights.pop(partition).result()
+                for partition in self._owned.values():
+                    if partition not in flights and self._is_due(partition):
+                        flights[partition] = asyncio.create_task(self._flush(partition))
+                await self._reclaim()
+                await sleep(max(0.0, began + self._flush_interval_s - time.monotonic()))
+        finally:
+            await cancel_until_done(flights.values())
 
     async def flush_all(self) -> None:
-        """Flush every partition that has something to say."""
+        """Flush every partition that has something to say, once; not beside `flush_forever`."""
         due = [p for p in self._owned.values() if self._is_due(p)]
         await asyncio.gather(*(self._flush(p) for p in due))
 
     def _is_due(self, partition: OwnedPartition) -> bool:
         now = time.monotonic()
+        if partition.lost:
+            return False
         if self._is_idle(partition, now) and now - partition.beat_at >= _HEARTBEAT_S:
             partition.engine.advance(self._now_ms())
             partition.beat_at = now
@@ -251,8 +266,10 @@ class Partitions:
         partition.flushed.set()
 
     async def _store(self, partition: OwnedPartition, changes: Changes, next_offset: int) -> None:
+        consumer = self._consumer
+        lag = 0 if consumer is None else consumer.lag(partition.tp, next_offset)
         try:
-            await partition.store.flush(changes, next_offset, lag=self._lag(partition))
+            await partition.store.flush(changes, next_offset, lag=lag)
         except Fenced as taken_over:
             log.info("%s", taken_over)
             partition.lose()
@@ -273,10 +290,6 @@ class Partitions:
         except (RedisError, KafkaError, OSError, TimeoutError) as error:
             log.warning("partitions could not be claimed again: %s; trying again", error)
             self._reclaim_at = time.monotonic() + _RETRY_MAX_S
-
-    def _lag(self, partition: OwnedPartition) -> int:
-        end = None if self._consumer is None else self._consumer.end_offset(partition.tp)
-        return 0 if end is None else end - partition.next_offset
 
     async def _persist(
         self, partition: OwnedPartition, write: Callable[[], Awaitable[_T]]

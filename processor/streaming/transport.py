@@ -84,6 +84,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         self.chains: MutableMapping[TP, _Chain] = {}
         self._chain_number = 0
 
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust would read what its producer has not committed yet, or has taken back.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - no setting of Faust's does it
+        return consumer
+
     async def _seek_wait(
         self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]
     ) -> None:
@@ -194,10 +200,18 @@ class BatchConsumer(driver.Consumer):
             and state.position >= state.highwater
         )
 
-    def end_offset(self, tp: TP) -> int | None:
-        """The end of a partition's log at the last fetch; ``None`` before the first."""
+    def lag(self, tp: TP, offset: int) -> int:
+        """How many records of a partition there are from ``offset`` on, as of the last fetch.
+
+        The marks of transactions take offsets, too: at the log's end they are not waited for.
+        """
         state = self._fetch_state(tp)
-        return None if state is None else cast("int | None", state.highwater)
+        if state is None or state.highwater is None:
+            return 0
+        chain = cast("BatchConsumerThread", self._thread).chains.get(tp)
+        if self.caught_up(tp) and chain is not None and chain.next_offset <= offset:
+            return 0
+        return max(0, cast("int", state.highwater) - offset)
 
     def _fetch_state(self, tp: TP) -> Any:
         consumer = cast("BatchConsumerThread", self._thread)._ensure_consumer()  # noqa: SLF001

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from faust.types import TP
@@ -79,6 +79,14 @@ class LogConsumer:
         """Fetch what is there and hand it to the agent's function."""
         await self.partitions.process(self.fetch(most))
 
+    async def deliver_to(self, tp: TP) -> None:
+        """The same as if it were another partition's log, in the chain of that one."""
+        partition = self.partitions.owned[tp]
+        batch = self.fetch()
+        await self.partitions.process(
+            replace(batch, topic=tp.topic, partition=tp.partition, chain=partition.chain)
+        )
+
     def fetch(self, most: int = 1_000_000) -> RecordBatch:
         """The next batch."""
         begin, self.position = self.position, min(len(self.log), self.position + most)
@@ -101,9 +109,9 @@ class LogConsumer:
         """Whether all was fetched."""
         return self.position == len(self.log)
 
-    def end_offset(self, _tp: TP) -> int | None:
-        """The log's end."""
-        return len(self.log)
+    def lag(self, _tp: TP, offset: int) -> int:
+        """To the log's end."""
+        return len(self.log) - offset
 
     def assignment(self) -> set[TP]:
         """What is ours."""

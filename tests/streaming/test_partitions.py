@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from faust.types import TP
 from redis.asyncio import Redis
 
 from processor.embedded.redis import EmbeddedRedis
@@ -92,6 +93,23 @@ async def test_a_flush_cut_short_by_the_stop_loses_nothing(redis: Redis, redis_p
         await heir.deliver()
         await heir.partitions.flush_all()
         assert await counted(redis, prefix) == 15
+
+
+async def test_a_partition_whose_dead_letters_are_refused_holds_up_no_other(
+    redis: Redis, redis_prefix: str
+) -> None:
+    prefix, letters = redis_prefix.rstrip(":"), HeldLetters()
+    consumer = owning(redis, prefix, letters)
+    other = TP(SURVEYS.topic, 1)
+    await consumer.assign({SURVEYS, other})
+    async with flushing(consumer):
+        consumer.log = [b"broken"]
+        await consumer.deliver_to(SURVEYS)
+        await letters.asked.wait()
+        consumer.log, consumer.position = [answer(n) for n in range(5)], 0
+        await consumer.deliver_to(other)
+        await eventually(lambda: counted(redis, prefix), lambda n: n == 5, what="5 counted")
+        assert not letters.kept
 
 
 @pytest.mark.parametrize("loss", ["emptied", "offset rolled back", "claim rolled back"])
