@@ -150,5 +150,5 @@ def _pulse_line(pulse: Pulse) -> str:
     return (
         f"{pulse.rate:,.0f} events/s · lag {pulse.lag:,} · watermark age {age} · "
         f"open sessions {pulse.open_sessions:,} · dead letters {pulse.dead_letters:,} · "
-        f"repeats dropped {pulse.repeats:,}"
+        f"repeats {pulse.repeats:,}"
     )
