@@ -22,6 +22,7 @@ from processor.embedded.redis import EmbeddedRedis
 SIX = ["1m", "5m", "1h", "24h", "7d", "30d"]
 TWELVE = ["1m", "2m", "5m", "10m", "15m", "1h", "6h", "12h", "24h", "7d", "14d", "30d"]
 VARIANTS: dict[str, dict[str, Any]] = {
+    "aiokafka getmany alone": {"mode": "getmany"},
     "consume only": {"mode": "consume"},
     "worker, six windows": {"windows": SIX},
     "worker, one window (5m)": {"windows": ["5m"]},

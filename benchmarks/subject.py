@@ -1,4 +1,4 @@
-"""One process under measurement: ``python -m benchmarks.subject count|consume EVENTS``.
+"""One process under measurement: ``python -m benchmarks.subject count|consume|getmany EVENTS``.
 
 Reads the whole log through the batching transport and prints a JSON line with what it took, from
 the first batch until everything is counted, flushed and published (``count``), or handed to the
@@ -19,10 +19,12 @@ from typing import Any
 
 import faust
 import uvloop
+from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
-from processor.settings import load_settings
+from processor.settings import Settings, load_settings
 from processor.streaming.app import CxApp, create_app
+from processor.streaming.topics import event_topics
 from processor.streaming.transport import BatchConsumer, RecordBatch
 from processor.streaming.worker import Worker
 
@@ -68,6 +70,18 @@ def done(worker: Worker) -> tuple[int, bool]:
     return 0, False
 
 
+def say(events: int, cpu_s: float, wall_s: float) -> None:
+    """Print what so many events took."""
+    result = {
+        "events": events,
+        "cpu_s": cpu_s,
+        "wall_s": wall_s,
+        "per_cpu_s": events / cpu_s,
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(result), flush=True)
+
+
 async def measure(app: CxApp, expected: int, profile: cProfile.Profile | None) -> None:
     """Wait for the log's end, print what it took, and stop the process."""
     worker = app.worker
@@ -90,20 +104,25 @@ async def measure(app: CxApp, expected: int, profile: cProfile.Profile | None) -
     if profile is not None:
         profile.disable()
         pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
-    counted = expected - already
-    print(
-        json.dumps(
-            {
-                "events": counted,
-                "cpu_s": cpu,
-                "wall_s": wall,
-                "per_cpu_s": counted / cpu,
-                "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }
-        ),
-        flush=True,
-    )
+    say(expected - already, cpu, wall)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def getmany(settings: Settings, expected: int) -> None:
+    """What aiokafka alone takes to read the log: no Faust, nothing done with the records."""
+    consumer = AIOKafkaConsumer(
+        *event_topics(settings.kafka),
+        bootstrap_servers=settings.kafka.bootstrap,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=settings.kafka.max_fetch_bytes,
+    )
+    await consumer.start()
+    read, cpu, wall = 0, time.process_time(), time.perf_counter()
+    while read < expected:
+        batches = await consumer.getmany(timeout_ms=1000, max_records=5000)
+        read += sum(map(len, batches.values()))
+    say(read, time.process_time() - cpu, time.perf_counter() - wall)
+    await consumer.stop()
 
 
 def main() -> None:
@@ -111,6 +130,9 @@ def main() -> None:
     mode, expected = sys.argv[1], int(sys.argv[2])
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     settings = load_settings()
+    if mode == "getmany":
+        asyncio.run(getmany(settings, expected))
+        return
     app = create_app(settings, worker=ConsumeOnly(settings) if mode == "consume" else None)
     profile = cProfile.Profile() if "--profile" in sys.argv else None
 
