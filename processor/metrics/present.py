@@ -63,6 +63,23 @@ class Presenter:
         self._currencies: dict[tuple[str, str], dict[str, None]] = {}
         self._greeted = False
 
+    def take_over(self, keys: Iterable[str]) -> None:
+        """Answer for readings that another presenter published: each is said once more.
+
+        One whose window has emptied since would otherwise stand for ever.
+
+        Args:
+            keys: as :func:`~schemas.readings.reading_key` makes them.
+        """
+        windows = {totals.window.name: totals for totals in self._totals.totals}
+        for key in keys:
+            metric, window, series, *currency = key.split("|")
+            if window in windows:
+                windows[window].changed.add(series)
+                self._said.setdefault(key, ())
+                if currency:
+                    self._currencies.setdefault((metric, series), {})[currency[0]] = None
+
     def changed(self, watermark_ms: int, revision: int) -> dict[str, Row]:
         """Readings that say something new since the last call, by key."""
         tick = _Tick(watermark_ms, revision)

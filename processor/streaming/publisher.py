@@ -8,8 +8,8 @@ of one transactional id, so a leader that lost its lease while it slept is refus
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -20,13 +20,17 @@ from processor.core.config import EngineConfig
 from processor.core.totals import RollingTotals
 from processor.metrics.present import Presenter, Row
 from processor.metrics.registry import Metric
+from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.lease import Lease
 from processor.state.reader import StateReader
+from processor.state.replies import text
 from processor.state.scripts import source
 from schemas.timestamps import format_rfc3339
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 UPDATES_LENGTH: Final = 1_000
 """Ticks kept in the stream for live readers."""
@@ -108,7 +112,7 @@ class Publisher:
         if not await self._lease.hold():
             await self._forget()
             return 0
-        view = await self._current_view()
+        view = await self._while_holding(self._current_view())
         time_ms = min(view.reader.clock_ms, self._now_ms())
         watermark_ms = min(view.reader.watermark_ms, time_ms)
         if not time_ms:
@@ -135,6 +139,19 @@ class Publisher:
         except (RedisError, OSError) as error:
             log.warning("the lease could not be released and runs out by itself: %r", error)
 
+    async def _while_holding(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Renew the lease during work that may take longer than it lasts: loading all panes.
+
+        A lease that is lost meanwhile is noticed by the script that publishes.
+        """
+        task = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait([task], timeout=self._lease.ttl_ms / 3000))[0]:
+                await self._lease.hold()
+            return task.result()
+        finally:
+            await cancel_until_done([task])
+
     async def _current_view(self) -> "_View":
         view = self._view
         if view is not None and await view.reader.follow(view.totals):
@@ -142,7 +159,8 @@ class Publisher:
         if view is None:
             log.info("publishing: lease epoch %s", self._lease.epoch)
             stored = await self._redis.hget(self._keys.status, "revision")
-            self._revision = int(stored or 0)
+            # The clock is ahead of any number of ticks: revisions grow even if Redis lost them.
+            self._revision = max(int(stored or 0), self._now_ms())
             self._producer = self._new_producer()
             await asyncio.wait_for(self._producer.start(), _KAFKA_TIMEOUT_S)
         else:
@@ -152,6 +170,7 @@ class Publisher:
         )
         if not await view.reader.follow(view.totals):
             raise TimeoutError("panes could not be loaded: their logs moved on meanwhile")
+        view.presenter.take_over(map(text, await self._redis.hkeys(self._keys.readings)))
         self._view = view
         return view
 

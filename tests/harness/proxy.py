@@ -14,6 +14,10 @@ class LossyProxy:
 
     Args:
         redis_url: the server's.
+
+    Attributes:
+        lost: replies that it has lost.
+        delay_s: how late every reply is.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -24,6 +28,7 @@ class LossyProxy:
         self._hang = False
         self._open: set[asyncio.StreamWriter] = set()
         self.lost = 0
+        self.delay_s = 0.0
 
     @property
     def url(self) -> str:
@@ -84,6 +89,7 @@ class LossyProxy:
                     if self._hang:
                         continue
                     break
+                await asyncio.sleep(self.delay_s)
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -68,7 +68,7 @@ class WorkerProcess:
     Args:
         deployment: where it works.
         folder: its working directory and log.
-        name: tells its log from others'.
+        name: tells it and its log from others.
         settings: ``CX_`` variables of this worker only, without the prefix.
     """
 
@@ -82,9 +82,9 @@ class WorkerProcess:
         self.deployment = deployment
         self.log_file = folder / f"{name}.log"
         self._folder = folder
-        self._environment = deployment.environment() | {
-            f"CX_{key}": value for key, value in (settings or {}).items()
-        }
+        # A static member: when it comes back after a kill, nobody waits for its session to end.
+        ours = {"KAFKA__INSTANCE_ID": name, **(settings or {})}
+        self._environment = deployment.environment() | {f"CX_{k}": v for k, v in ours.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._ready_before = 0
 

@@ -25,9 +25,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def answer(number: int, *, event_id: str | None = None, channel: str | None = None) -> bytes:
-    """One NPS answer of now."""
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_ms() / 1000 - 60))
+def answer(
+    number: int,
+    *,
+    event_id: str | None = None,
+    channel: str | None = None,
+    seconds_ago: int = 60,
+) -> bytes:
+    """One NPS answer."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_ms() / 1000 - seconds_ago))
     dimensions = f',"dimensions":{{"channel":"{channel}"}}' if channel else ""
     return (
         f'{{"type":"survey_response","event_id":"{event_id or f"e{number}"}",'

@@ -212,9 +212,13 @@ async def test_a_broker_that_takes_no_large_dead_letters_gets_the_start_of_it(
 
 
 async def letter_at(deployment: Deployment, topic: str, sent_ms: int) -> Any:
-    """The dead letter of a record by its time."""
-    letters = await read_all(deployment, f"{topic}.dlq")
-    (letter,) = [r for r in letters if r.timestamp == sent_ms]
+    """The dead letter of a record by its time; its partition may be behind the others."""
+
+    async def find() -> list[Any]:
+        letters = await read_all(deployment, f"{topic}.dlq")
+        return [r for r in letters if r.timestamp == sent_ms]
+
+    (letter,) = await eventually(find, what="the dead letter")
     return letter
 
 

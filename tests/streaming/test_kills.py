@@ -57,8 +57,8 @@ class Chaos:
         self._state = state
         self._random = random.Random(seed)
         self._count = count
-        self.a = WorkerProcess(deployment, folder, "a", {"KAFKA__INSTANCE_ID": "a"})
-        self.b = WorkerProcess(deployment, folder, "b", {"KAFKA__INSTANCE_ID": "b"})
+        self.a = WorkerProcess(deployment, folder, "a")
+        self.b = WorkerProcess(deployment, folder, "b")
         self.partitions: list[tuple[str, int]] = [
             (deployment.topic(topic), number) for topic in TOPICS for number in range(4)
         ]
@@ -230,7 +230,7 @@ async def test_six_kills_lose_nothing_and_count_nothing_twice(
 ) -> None:
     seed = int(os.environ.get("CX_TEST_SEED") or random.randrange(10**6))
     count = int(os.environ.get("CX_TEST_EVENTS") or 100_000)
-    await survives(deployment, state, tmp_path, count=count, seed=seed, over_s=40)
+    await survives(deployment, state, tmp_path, count=count, seed=seed, over_s=30)
 
 
 @pytest.mark.soak

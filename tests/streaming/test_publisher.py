@@ -1,0 +1,166 @@
+"""The publisher on a real Redis and Kafka, with the clock moved by hand."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from processor.core.config import EngineConfig
+from processor.metrics.catalogue import CATALOGUE
+from processor.settings import KafkaSettings
+from processor.state.keys import Keys
+from processor.state.partition import PartitionStore
+from processor.state.redis_url import async_client
+from processor.streaming.kafka import readings_producer
+from processor.streaming.publisher import Publisher
+from tests.harness.kafka import create_topics, read_all
+from tests.harness.proxy import LossyProxy
+from tests.harness.state import StoredState
+from tests.harness.worker import Deployment
+from tests.state.flushing import T0, TIERS, changes
+from tests.streaming.owning import now_ms
+
+MINUTE_MS = 60_000
+
+
+@asynccontextmanager
+async def publishing(
+    deployment: Deployment,
+    redis: Redis,
+    *,
+    at_ms: int = T0 + 1_000,
+    holder: str = "a",
+    lease_ttl_s: float = 3.0,
+) -> AsyncIterator[Publisher]:
+    """A publisher that ticks when told to, and is killed at the end: it releases nothing."""
+    settings = KafkaSettings(bootstrap=deployment.bootstrap, group=deployment.topic_prefix + "g")
+    publisher = Publisher(
+        redis=redis,
+        keys=Keys(deployment.redis_prefix),
+        config=EngineConfig(),
+        metrics=CATALOGUE,
+        holder=holder,
+        topic=deployment.readings_topic,
+        new_producer=lambda: readings_producer(settings),
+        interval_s=1.0,
+        lease_ttl_s=lease_ttl_s,
+        low_sample_under=30,
+        now_ms=lambda: at_ms,
+    )
+    try:
+        yield publisher
+    finally:
+        await publisher.stand_down()
+
+
+async def owned(redis: Redis, deployment: Deployment, partition: int = 0) -> PartitionStore:
+    """A partition's store, claimed."""
+    store = PartitionStore(redis, Keys(deployment.redis_prefix), "surveys", partition, TIERS)
+    await store.claim("w")
+    return store
+
+
+async def flush(store: PartitionStore, at_ms: int, series: str, **counts: int) -> None:
+    """Counters of one second, in all of its panes."""
+    deltas = {
+        (tier.pane_ms, at_ms - at_ms % tier.pane_ms): {
+            name: {measure.replace("_", "."): n for measure, n in counts.items()}
+            for name in ("all", series)
+        }
+        for tier in TIERS
+    }
+    await store.flush(changes(deltas, clock_ms=at_ms), (store.offset or 0) + 1)
+
+
+async def last_in_kafka(deployment: Deployment) -> dict[str, Any]:
+    """What a reader of the compacted topic ends up with."""
+    records = await read_all(
+        deployment, deployment.readings_topic, isolation_level="read_committed"
+    )
+    return {record.key.decode(): json.loads(record.value) for record in records}
+
+
+async def test_a_new_leader_takes_back_what_is_over(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    """A minute's reading with one answer is not the last word ten minutes later."""
+    await create_topics(deployment)
+    store = await owned(redis, deployment)
+    await flush(store, T0, "channel=web", nps_9=1, order_n_USD=1, order_minor_USD=500)
+    over = ("nps|1m|channel=web", "nps|5m|all", "revenue|1m|channel=web|USD", "revenue|5m|all|USD")
+    async with publishing(deployment, redis) as publisher:
+        await publisher.tick()
+        assert {(await state.readings())[key]["n"] for key in over} == {1}
+    later_ms = T0 + 11 * MINUTE_MS
+    await store.flush(changes(clock_ms=later_ms), 2)
+    async with publishing(deployment, redis, at_ms=later_ms, holder="b") as publisher:
+        await publisher.tick()
+    for readings in (await state.readings(), await last_in_kafka(deployment)):
+        assert {key: readings[key]["n"] for key in over} == dict.fromkeys(over, 0)
+        assert readings["nps|5m|all"]["value"] is None
+        assert readings["nps|1h|channel=web"]["n"] == 1
+
+
+async def test_a_load_longer_than_the_lease_keeps_the_lease(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    """Else two workers take the lead from one another for ever, and none gets to publish."""
+    await create_topics(deployment)
+    for partition in range(8):
+        await flush(await owned(redis, deployment, partition), T0, "channel=web", nps_9=1)
+    async with LossyProxy(deployment.redis_url) as network:
+        network.delay_s = 0.15
+        slow = async_client(network.url)
+        async with publishing(deployment, slow, lease_ttl_s=1.0) as publisher:
+            assert await publisher.tick() > 0
+        await slow.aclose()
+    assert (await state.readings())["nps|1h|all"]["n"] == 8
+
+
+async def test_revisions_go_on_when_redis_has_lost_them(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    await create_topics(deployment)
+    store = await owned(redis, deployment)
+    await flush(store, T0, "channel=web", nps_9=1)
+    async with publishing(deployment, redis) as publisher:
+        for _ in range(5):
+            await publisher.tick()
+    before = await last_in_kafka(deployment)
+    await redis.delete(Keys(deployment.redis_prefix).status)
+    await flush(store, T0 + 1_000, "channel=web", nps_9=1)
+    async with publishing(deployment, redis, at_ms=T0 + 3_000, holder="b") as publisher:
+        await publisher.tick()
+    after = await last_in_kafka(deployment)
+    assert after["nps|1h|all"]["n"] == 2
+    for key, row in before.items():
+        assert after[key]["revision"] > row["revision"], key
+
+
+async def test_a_tick_that_changes_nothing_publishes_nothing(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    await create_topics(deployment)
+    store = await owned(redis, deployment)
+    await flush(store, T0, "channel=web", nps_9=1)
+    async with publishing(deployment, redis) as publisher:
+        assert await publisher.tick() > 0
+        revision = await state.revision()
+        assert await publisher.tick() == 0
+        assert await state.revision() == revision + 1  # alive, and says so
+
+
+async def test_the_clock_of_windows_never_passes_now(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    """A producer's clock that is five minutes ahead does not empty everybody's last minute."""
+    await create_topics(deployment)
+    store = await owned(redis, deployment)
+    ahead_ms = now_ms() + 4 * MINUTE_MS
+    await flush(store, ahead_ms - 4 * MINUTE_MS, "channel=web", nps_9=1)
+    await store.flush(changes(clock_ms=ahead_ms), 2)
+    async with publishing(deployment, redis, at_ms=ahead_ms - 4 * MINUTE_MS) as publisher:
+        await publisher.tick()
+    assert (await state.readings())["nps|1m|all"]["n"] == 1

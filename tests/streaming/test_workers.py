@@ -1,0 +1,285 @@
+"""Workers as processes: they start, end, take over from one another, and agree."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
+from tests.harness.expected import ExpectedCounts
+from tests.harness.kafka import (
+    Record,
+    create_topics,
+    end_offsets,
+    read_all,
+    send,
+)
+from tests.harness.state import StoredState
+from tests.harness.waiting import eventually
+from tests.harness.worker import Deployment, WorkerProcess
+from tests.streaming.owning import answer, now_ms
+
+
+def surveys(deployment: Deployment, events: list[bytes]) -> list[Record]:
+    """Survey events, spread over the partitions."""
+    topic = deployment.topic("survey-response")
+    return [Record(topic, b"%d" % n, event) for n, event in enumerate(events)]
+
+
+async def answers(state: StoredState, series: str = "all") -> int:
+    """NPS answers in the stored minutes."""
+    minutes = [by for (pane_ms, _), by in (await state.panes()).items() if pane_ms == 60_000]
+    return sum(by[series]["nps.9"] for by in minutes if series in by)
+
+
+async def until_answers(state: StoredState, count: int, within_s: float = 30) -> None:
+    await eventually(
+        lambda: answers(state), lambda n: n == count, within_s=within_s, what=f"{count} answers"
+    )
+
+
+def says(key: str, n: int, readings: dict[str, dict[str, Any]]) -> bool:
+    """Whether a reading has been published for this many."""
+    return key in readings and readings[key]["n"] == n
+
+
+def leader(
+    *workers: WorkerProcess, state: StoredState
+) -> Callable[[], Awaitable[WorkerProcess | None]]:
+    """Which of the workers published last."""
+
+    async def find() -> WorkerProcess | None:
+        token = (await state.status()).get("leader", "")
+        return next((w for w in workers if f":{w.pid}:" in token), None)
+
+    return find
+
+
+async def test_repeats_across_a_restart_count_once(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    events = [answer(n) for n in range(200)]
+    with WorkerProcess(deployment, tmp_path) as worker:
+        await worker.until_ready()
+        await send(deployment, surveys(deployment, events))
+        await until_answers(state, 200)
+        worker.kill()
+        worker.start()
+        await send(deployment, surveys(deployment, [*events, answer(200)]))
+        await until_answers(state, 201)
+        worker.terminate(within_s=10)
+        worker.start()
+        await send(deployment, surveys(deployment, [*events, answer(200), answer(201)]))
+        await until_answers(state, 202)
+    assert await state.stat("repeats") == 401
+
+
+async def test_without_input_sessions_close_and_windows_move_on(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    settings = {
+        "ENGINE__SESSION_TIMEOUT": "10s",
+        "ENGINE__LATENESS": "1s",
+        "ENGINE__IDLE_AFTER": "1s",
+    }
+    action = {"type": "session", "event_id": "e", "session_id": "s", "action": "page_view"}
+    action["occurred_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    record = Record(deployment.topic("session"), b"s", json.dumps(action).encode())
+    with WorkerProcess(deployment, tmp_path, settings=settings) as worker:
+        await worker.until_ready()
+        await send(deployment, [record])
+        await eventually(
+            state.status, lambda s: s.get("open_sessions") == "1", what="the session open"
+        )
+        closed = await eventually(
+            state.readings,
+            lambda rows: rows.get("bounce_rate|1m|all", {}).get("n") == 1,
+            what="the session closed without another event",
+        )
+        assert closed["bounce_rate|1m|all"]["value"] == 100
+        assert (await state.status())["open_sessions"] == "0"
+
+
+async def test_without_input_windows_move_on(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    settings = {"ENGINE__IDLE_AFTER": "1s"}
+    with WorkerProcess(deployment, tmp_path, settings=settings) as worker:
+        await worker.until_ready()
+        await send(deployment, surveys(deployment, [answer(0, seconds_ago=50)]))
+        for n in (1, 0):  # in the last minute, and ten seconds later out of it
+            await eventually(
+                state.readings,
+                partial(says, "nps|1m|all", n),
+                what=f"nps of {n} answers",
+            )
+        assert (await state.readings())["nps|5m|all"]["n"] == 1
+
+
+async def test_sigterm_under_load_ends_in_order_and_loses_nothing(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    times = Times.until(now_ms() - 4 * MINUTE_MS, looked_at_ms=now_ms())
+    log = event_log(60_000, 11, times)
+    await create_topics(deployment)
+    records = [Record(deployment.topic(e.topic), e.key, e.value) for e in log]
+    worker = WorkerProcess(deployment, tmp_path)
+    with worker:
+        await worker.until_ready()
+        sending = asyncio.create_task(send(deployment, records))
+        for _ in range(3):
+            before = await state.stat("counted")
+            await eventually(lambda: state.stat("counted"), before.__lt__, what="counting")
+            code, took_s = await asyncio.to_thread(worker.terminate, 10)
+            assert (code, took_s < 10) == (0, True), worker.log()
+            assert not worker.log_lines("not stopped after"), worker.log()
+            worker.start()
+            await worker.until_ready()
+        await sending
+        ends = await end_offsets(deployment, map(deployment.topic, TOPICS))
+        await eventually(
+            lambda: state.offsets(ends), lambda stored: stored == ends, within_s=60, what="all"
+        )
+    expected = ExpectedCounts(log, times)
+    assert await state.stat("counted") == len(log) - expected.refused - expected.repeats
+    assert await state.stat("repeats") == expected.repeats
+    wanted = expected.panes(1_200_000)
+    stored = {cell: by for cell, by in (await state.panes()).items() if cell[0] == 1_200_000}
+    counters = ("nps.9", "ces.7", "order.n.USD", "order.minor.JPY", "clicks", "impressions")
+    for cell, by_series in wanted.items():
+        for series, counts in by_series.items():
+            assert {c: counts[c] for c in counters} == {
+                c: stored[cell][series][c] for c in counters
+            }
+
+
+async def test_another_worker_publishes_within_5_s_of_a_leader_s_death(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    first = WorkerProcess(deployment, tmp_path, "first")
+    second = WorkerProcess(deployment, tmp_path, "second")
+    with first, second:
+        await first.until_ready()
+        await second.until_ready()
+        await send(deployment, surveys(deployment, [answer(n) for n in range(20)]))
+        found = await eventually(leader(first, second, state=state), what="a leader")
+        assert found is not None
+        other = second if found is first else first
+        revision = await state.revision()
+        found.kill()
+        began = time.monotonic()
+        await eventually(leader(other, state=state), within_s=5, what="the other worker publishing")
+        assert time.monotonic() - began <= 5
+        assert await state.revision() > revision
+
+
+async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    first = WorkerProcess(deployment, tmp_path, "first")
+    second = WorkerProcess(deployment, tmp_path, "second")
+    events = [answer(n) for n in range(300)]
+    with first, second:
+        await first.until_ready()
+        await second.until_ready()
+        await send(deployment, surveys(deployment, events[:100]))
+        await until_answers(state, 100)
+        asleep = await eventually(leader(first, second, state=state), what="a leader")
+        assert asleep is not None
+        awake = second if asleep is first else first
+        asleep.suspend()
+        await send(deployment, surveys(deployment, events[100:200]))
+        await eventually(leader(awake, state=state), what="the other worker publishing")
+        await until_answers(state, 200, within_s=60)  # its partitions were taken over, too
+        asleep.resume()
+        await send(deployment, surveys(deployment, events[200:]))
+        await until_answers(state, 300, within_s=60)
+        revision = await state.revision()
+        await eventually(state.revision, lambda now: now > revision + 3, what="further ticks")
+        assert first.running
+        assert second.running
+    check_revisions(await read_all(deployment, deployment.readings_topic))
+
+
+def check_revisions(records: list[Any]) -> None:
+    """Each series' revisions only grow."""
+    latest: dict[bytes, int] = {}
+    for record in records:
+        revision = json.loads(record.value)["revision"]
+        assert revision > latest.get(record.key, 0), record.key
+        latest[record.key] = revision
+
+
+async def test_readings_are_published_by_key_for_a_compacted_topic(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    with WorkerProcess(deployment, tmp_path) as worker:
+        await worker.until_ready()
+        for n in range(3):
+            await send(deployment, surveys(deployment, [answer(n, channel="in app")]))
+            await eventually(
+                state.readings,
+                partial(says, "nps|1h|channel=in%20app", n + 1),
+                what=f"{n + 1} answers published",
+            )
+        revision = await state.revision()
+        await eventually(state.revision, lambda now: now > revision, what="that tick in Kafka")
+    records = await read_all(deployment, deployment.readings_topic)
+    check_revisions(records)
+    last = {record.key.decode(): json.loads(record.value) for record in records}
+    assert last["nps|1h|channel=in%20app"]["n"] == 3
+    assert last["nps|1h|channel=in%20app"]["segment"] == {"channel": "in app"}
+    for window in ("1m", "5m", "1h", "24h", "7d", "30d"):
+        assert {f"nps|{window}|all", f"ctr|{window}|all"} <= last.keys()
+
+
+async def test_two_workers_admit_the_same_segments(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    settings = {"ENGINE__SEGMENT_CAP": "3"}
+    channels = [f"c{n}" for n in range(12)]
+    events = [
+        answer(n, event_id=f"{n}-{channel}", channel=channel)
+        for n in range(100)
+        for channel in channels[n % 12 :] + channels[: n % 12]
+    ]
+    await create_topics(deployment)
+    await send(deployment, surveys(deployment, events))
+    first = WorkerProcess(deployment, tmp_path, "first", settings)
+    second = WorkerProcess(deployment, tmp_path, "second", settings)
+    with first, second:
+        await until_answers(state, 1_200, within_s=60)
+    series: Counter[str] = Counter()
+    for (pane_ms, _), by_series in (await state.panes()).items():
+        if pane_ms == 60_000:
+            series.update({name: counts["nps.9"] for name, counts in by_series.items()})
+    kept = {name for name in series if name.startswith("channel=c")}
+    assert len(kept) == 3
+    # A segment that one worker kept apart and the other did not would be short here.
+    assert {name: series[name] for name in kept} == dict.fromkeys(kept, 100)
+    assert series["channel=__other__"] == 900
+    assert series["all"] == 1_200
+
+
+async def test_revisions_go_on_growing_when_redis_is_emptied(
+    deployment: Deployment, state: StoredState, redis: Redis, tmp_path: Path
+) -> None:
+    with WorkerProcess(deployment, tmp_path) as worker:
+        await worker.until_ready()
+        await send(deployment, surveys(deployment, [answer(n) for n in range(20)]))
+        await until_answers(state, 20)
+        revision = await state.revision()
+        await eventually(state.revision, lambda now: now > revision + 3, what="a few ticks")
+        worker.kill()
+        await redis.delete(*[key async for key in redis.scan_iter(f"{deployment.redis_prefix}:*")])
+        worker.start()
+        await until_answers(state, 20, within_s=60)  # counted again from the log
+        revision = await state.revision()
+        await eventually(state.revision, lambda now: now > revision + 2, what="ticks after it")
+    check_revisions(await read_all(deployment, deployment.readings_topic))
