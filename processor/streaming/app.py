@@ -2,15 +2,27 @@
 
 from typing import Any
 
+from faust.app.base import BootStrategy
+
 from processor.settings import Settings, load_settings
 from processor.streaming.agents import register_agents
 from processor.streaming.transport import BatchingApp
 from processor.streaming.worker import Worker
 
 
+class _WithoutWeb(BootStrategy):
+    """Faust's parts without its web server, which serves tables to anyone on every address.
+
+    ``web_enabled`` does not settle it: Faust's command line sets that again.
+    """
+
+    enable_web = False
+
+
 class CxApp(BatchingApp):
     """The worker's app: a batching app whose parts start before its consumer and stop first."""
 
+    BootStrategy = _WithoutWeb
     worker: Worker
 
     async def on_start(self) -> None:
@@ -52,7 +64,6 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
         "stream_recovery_delay": 0.0,
         "table_standby_replicas": 0,  # no table has a changelog
         "topic_disable_leader": True,
-        "web_enabled": False,  # it would bind every address and serve tables to anyone
         "worker_redirect_stdouts": False,
         **overrides,
     }

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,7 @@ class WorkerProcess:
         folder: its working directory and log.
         name: tells it and its log from others.
         settings: ``CX_`` variables of this worker only, without the prefix.
+        command: the module that Python runs, and its arguments.
     """
 
     def __init__(
@@ -78,10 +79,12 @@ class WorkerProcess:
         folder: Path,
         name: str = "worker",
         settings: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("processor.cli", "worker"),
     ) -> None:
         self.deployment = deployment
         self.log_file = folder / f"{name}.log"
         self._folder = folder
+        self._command = command
         # A static member: when it comes back after a kill, nobody waits for its session to end.
         ours = {"KAFKA__INSTANCE_ID": name, **(settings or {})}
         self._environment = deployment.environment() | {f"CX_{k}": v for k, v in ours.items()}
@@ -92,10 +95,9 @@ class WorkerProcess:
         """Starts it and returns at once; see `until_ready`."""
         assert not self.running
         self._ready_before = len(self.log_lines(_READY))
-        command = [sys.executable, "-m", "processor.cli", "worker"]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", *self._command],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

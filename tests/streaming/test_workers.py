@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 from redis.asyncio import Redis
 
 from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
@@ -283,3 +284,20 @@ async def test_revisions_go_on_growing_when_redis_is_emptied(
         revision = await state.revision()
         await eventually(state.revision, lambda now: now > revision + 2, what="ticks after it")
     check_revisions(await read_all(deployment, deployment.readings_topic))
+
+
+async def test_faust_s_own_command_works_and_serves_nothing(
+    deployment: Deployment, state: StoredState, tmp_path: Path
+) -> None:
+    """Faust's web server would give the tables to anyone, on every address."""
+    faust = ("faust", "-A", "processor.streaming.app", "worker")
+    first = WorkerProcess(deployment, tmp_path, "first", command=faust)
+    second = WorkerProcess(deployment, tmp_path, "second", command=faust)
+    with first, second:
+        await send(deployment, surveys(deployment, [answer(n) for n in range(50)]))
+        await until_answers(state, 50, within_s=60)
+        for worker in (first, second):
+            connections = psutil.Process(worker.pid).net_connections()
+            assert connections, "it talks to Kafka and Redis"
+            assert [c.laddr for c in connections if c.status == psutil.CONN_LISTEN] == []
+        assert first.terminate(within_s=10)[0] == 0
