@@ -46,6 +46,10 @@ _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0
 
 
+class LogReplacedError(RuntimeError):
+    """A partition's log is not the one that was counted: going on would count wrongly."""
+
+
 @dataclass(slots=True, eq=False)
 class OwnedPartition:
     """One partition while it is ours."""
@@ -61,6 +65,29 @@ class OwnedPartition:
     active_at: float = field(default_factory=time.monotonic)
     beat_at: float = 0.0
     events: int = 0
+    missed: int = 0
+
+    def resume(self, log_start: int, log_end: int) -> None:
+        """Decide where to read on: where the stored counts end, if the log still has that place.
+
+        Raises:
+            LogReplacedError: the log ends before that.
+        """
+        stored = self.store.offset
+        if stored is not None and stored > log_end:
+            raise LogReplacedError(
+                f"{self.store.name}: counted up to offset {stored}, but the topic ends at "
+                f"{log_end}: it was made again or cut, and its offsets mean other events now. To count it from "
+                "its start, use another redis.prefix"
+            )
+        self.next_offset = log_start if stored is None else max(stored, log_start)
+        self.missed = 0 if stored is None else self.next_offset - stored
+        if self.missed:
+            log.warning(
+                "%s: %d records went from the log before they were counted: see its retention",
+                self.store.name,
+                self.missed,
+            )
 
     def lose(self) -> None:
         """Not ours any more: nothing is written for it, and nobody waits for it."""
@@ -129,16 +156,19 @@ class Partitions:
 
         Returns:
             Where to read each from: the offset stored with its counts, or its log's start.
+
+        Raises:
+            LogReplacedError: a log ends before what was counted of it.
         """
         self._consumer = consumer
         self.release(self._owned)
         self._reclaim_at = None
         claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
-        new = [p.tp for p in claimed if p.store.offset is None]
-        starts = await consumer.earliest_offsets(*new) if new else {}
-        for partition in claimed:
-            if partition.store.offset is None:
-                partition.next_offset = starts[partition.tp]
+        if claimed:
+            starts = await consumer.earliest_offsets(*assigned)
+            ends = await consumer.highwaters(*assigned)
+            for partition in claimed:
+                partition.resume(starts[partition.tp], ends[partition.tp])
         self._owned = {p.tp: p for p in claimed}
         return {p.tp: p.next_offset for p in claimed}
 
@@ -254,6 +284,8 @@ class Partitions:
                 self._segmentation.learn(index, admitted, full=full)
         changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
         partition.letters = []
+        if partition.missed:
+            changes.stats["missed"], partition.missed = partition.missed, 0
         try:
             if letters:
                 await self._persist(partition, partial(self._dead_letters.send, letters))

@@ -151,6 +151,14 @@ class WorkerProcess:
             ) from None
         return code, time.monotonic() - began
 
+    def wait(self, within_s: float) -> int:
+        """Waits until it ends by itself: its exit code."""
+        assert self._process is not None
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {within_s:g} s\n{self.log()}") from None
+
     async def until_ready(self, within_s: float = 60.0) -> None:
         """Returns when it has its first partitions since it was last started."""
 

@@ -105,6 +105,10 @@ class LogConsumer:
         """The log's start."""
         return dict.fromkeys(tps, 0)
 
+    async def highwaters(self, *tps: TP) -> Mapping[TP, int]:
+        """The log's end."""
+        return dict.fromkeys(tps, len(self.log))
+
     async def rewind(self, _tp: TP, offset: int) -> int:
         """Seek one partition."""
         self.position = offset

@@ -161,6 +161,7 @@ async def test_a_claim_by_a_stray_is_taken_back_while_kafka_says_ours(
     async with flushing(consumer):
         await consumer.deliver(5)
         await eventually(lambda: counted(redis, prefix), lambda n: n == 5, what="5 counted")
+        stray.log = consumer.log
         await stray.perform_seek()
         await consumer.deliver()
         await eventually(_seeks(consumer), lambda n: n == 2, within_s=10, what="claimed again")
@@ -180,6 +181,7 @@ async def test_a_partition_that_is_not_ours_any_more_is_not_taken_back(
         await zombie.deliver(5)
         await eventually(lambda: counted(redis, prefix), lambda n: n == 5, what="5 counted")
         zombie.assigned = False
+        heir.log = zombie.log
         await heir.perform_seek()
         await zombie.deliver()
         await eventually(_lost(zombie), what="fenced")
