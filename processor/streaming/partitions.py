@@ -77,8 +77,8 @@ class OwnedPartition:
         if stored is not None and stored > log_end:
             raise LogReplacedError(
                 f"{self.store.name}: counted up to offset {stored}, but the topic ends at "
-                f"{log_end}: it was made again or cut, and its offsets mean other events now. To count it from "
-                "its start, use another redis.prefix"
+                f"{log_end}: it was made again or cut, and its offsets mean other events now. "
+                "To count it from its start, use another redis.prefix"
             )
         self.next_offset = log_start if stored is None else max(stored, log_start)
         self.missed = 0 if stored is None else self.next_offset - stored
