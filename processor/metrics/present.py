@@ -11,6 +11,7 @@ from processor.core.estimate import Estimate
 from processor.core.segments import WHOLE
 from processor.core.totals import RollingTotals, WindowTotals
 from processor.metrics.intervals import differs
+from processor.metrics.reads import families_of, families_read
 from processor.metrics.registry import Metric
 from schemas.readings import parse_segment_key, reading_key
 from schemas.timestamps import format_rfc3339
@@ -61,6 +62,8 @@ class Presenter:
         self._segments: dict[str, dict[str, str]] = {}
         self._keys: dict[tuple[str, str, str, str | None], str] = {}
         self._currencies: dict[tuple[str, str], dict[str, None]] = {}
+        self._reads = {metric.name: families_read(metric) for metric in self._metrics}
+        self._of_nothing = {m.name: m.compute({}) for m in self._metrics if not m.per_currency}
         self._greeted = False
 
     def take_over(self, keys: Iterable[str]) -> None:
@@ -89,8 +92,7 @@ class Presenter:
             if not self._greeted:
                 changed.add(WHOLE)
             for series in changed:
-                for metric, currency in self._asked(series, (totals,)):
-                    now, before = _pair(metric, totals, series, currency)
+                for metric, currency, now, before in self._estimates(totals, series):
                     key = self._key(metric.name, totals.window.name, series, currency)
                     if not (now.n or before.n or key in self._said or _always(series, currency)):
                         continue
@@ -124,6 +126,19 @@ class Presenter:
                         subject = _Subject(metric, totals, series, currency)
                         rows[key] = self._row(subject, now, before, tick)
         return dict(sorted(rows.items()))
+
+    def _estimates(
+        self, totals: WindowTotals, series: str
+    ) -> Iterator[tuple[Metric, str | None, Estimate, Estimate]]:
+        counts, previous = totals.counts(series), totals.previous_counts(series)
+        counted = families_of(counts) | families_of(previous)
+        for metric, currency in self._asked(series, (totals,)):
+            reads = self._reads[metric.name]
+            if reads is not None and reads.isdisjoint(counted):
+                nothing = self._of_nothing[metric.name]
+                yield metric, currency, nothing, nothing
+            else:
+                yield metric, currency, *_pair(metric, totals, series, currency)
 
     def _asked(
         self, series: str, windows: Iterable[WindowTotals]
