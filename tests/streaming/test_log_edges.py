@@ -84,7 +84,13 @@ async def test_a_topic_that_was_made_again_stops_the_worker_loudly(
         assert await state.stat("counted") == 10
 
 
-@pytest.mark.parametrize("running", [True, False], ids=["while it runs", "while it is away"])
+@pytest.mark.parametrize(
+    "running",
+    [
+        pytest.param(True, id="while it runs"),
+        pytest.param(False, id="while it is away", marks=pytest.mark.soak),
+    ],
+)
 async def test_an_emptied_redis_is_filled_again_from_the_log(
     deployment: Deployment, state: StoredState, tmp_path: Path, running: bool
 ) -> None:

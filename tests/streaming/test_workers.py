@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.state.redis_url import async_client
@@ -256,6 +257,7 @@ async def test_two_workers_admit_the_same_segments(
     assert series["all"] == 1_200
 
 
+@pytest.mark.soak
 async def test_sigterm_while_redis_does_not_answer_ends_in_time(
     deployment: Deployment, state: StoredState, tmp_path: Path
 ) -> None:
