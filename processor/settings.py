@@ -72,7 +72,7 @@ class RedisSettings(_Section):
     url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://127.0.0.1:6379/0")
     prefix: str = Field("cx", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     timeout_s: float = Field(5.0, gt=0)
-    flush_interval_s: float = Field(0.1, gt=0, le=60)
+    flush_interval_s: float = Field(0.2, gt=0, le=60)
 
 
 class EngineSettings(_Section):

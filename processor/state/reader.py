@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from processor.core.rollup import PaneDeltas
+from processor.core.rollup import PaneDeltas, merge_deltas
 from processor.core.totals import RollingTotals
 from processor.state.keys import Keys
 from processor.state.replies import text
@@ -86,6 +86,7 @@ class StateReader:
         """
         await self._load_new(totals)
         behind = list(self._views.values())
+        flushed: PaneDeltas = {}  # of all partitions together: most of them count in the same panes
         while behind:
             pipeline = self._redis.pipeline(transaction=False)
             for view in behind:
@@ -99,11 +100,12 @@ class StateReader:
                     number = int(fields[b"n"])
                     if number != view.entry + 1:
                         return False
-                    totals.apply(decode_deltas(fields[b"deltas"]))
+                    merge_deltas(flushed, decode_deltas(fields[b"deltas"]))
                     view.update(json.loads(fields[b"status"]))
                     view.entry, view.entry_id = number, entry_id
                 if len(entries) == _FOLLOW_COUNT:
                     behind.append(view)
+        totals.apply(flushed)
         return True
 
     async def _load_new(self, totals: RollingTotals) -> None:
