@@ -1,6 +1,7 @@
 """Producing to topics and reading them to their end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from processor.settings import KafkaSettings
 from processor.streaming.topics import create_missing
+from tests.harness.events import LoggedEvent
 from tests.harness.worker import Deployment
 
 _AT_ONCE: Final = 5_000
+_SLICE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,19 @@ async def send(deployment: Deployment, records: Iterable[Record], **options: Any
     """Sends records with a producer of their own."""
     async with producing(deployment, **options) as producer:
         return await send_all(producer, records)
+
+
+async def send_paced(deployment: Deployment, log: Sequence[LoggedEvent], over_s: float) -> int:
+    """Sends a log in order, spread evenly over a time; how many records that were."""
+    slices = max(1, round(over_s / _SLICE_S))
+    began, sent = time.monotonic(), 0
+    async with producing(deployment) as producer:
+        for number in range(slices):
+            part = log[len(log) * number // slices : len(log) * (number + 1) // slices]
+            records = (Record(deployment.topic(e.topic), e.key, e.value) for e in part)
+            sent += await send_all(producer, records)
+            await asyncio.sleep(max(0.0, began + (number + 1) * _SLICE_S - time.monotonic()))
+    return sent
 
 
 async def read_all(deployment: Deployment, topic: str, **options: Any) -> list[Any]:

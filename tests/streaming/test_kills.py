@@ -18,7 +18,6 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -26,16 +25,15 @@ from typing import Final
 import pytest
 
 from processor.core.config import EngineConfig
-from tests.harness.events import MINUTE_MS, TOPICS, LoggedEvent, Times, event_log
+from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
 from tests.harness.expected import ExpectedCounts
-from tests.harness.kafka import Record, create_topics, end_offsets, producing, read_all, send_all
+from tests.harness.kafka import create_topics, end_offsets, read_all, send_paced
 from tests.harness.readings import Row, differences
 from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
 
 KILLS: Final = 6
-_SLICE_S: Final = 0.1
 _B_FROM, _B_UNTIL = 2, 5
 """The second worker runs from this kill until that one."""
 
@@ -110,27 +108,6 @@ def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-async def paced(log: list[LoggedEvent], over_s: float) -> AsyncIterator[list[LoggedEvent]]:
-    """The log in slices, spread evenly over a time."""
-    slices = max(1, round(over_s / _SLICE_S))
-    began = time.monotonic()
-    for number in range(slices):
-        yield log[len(log) * number // slices : len(log) * (number + 1) // slices]
-        await asyncio.sleep(max(0.0, began + (number + 1) * _SLICE_S - time.monotonic()))
-
-
-async def produce(deployment: Deployment, log: list[LoggedEvent], over_s: float) -> int:
-    """Sends the log in order; how many records that were."""
-    sent = 0
-    async with producing(deployment) as producer:
-        async for events in paced(log, over_s):
-            sent += await send_all(
-                producer,
-                (Record(deployment.topic(e.topic), e.key, e.value) for e in events),
-            )
-    return sent
-
-
 async def survives(
     deployment: Deployment,
     state: StoredState,
@@ -155,7 +132,7 @@ async def survives(
             state.partitions, lambda p: len(p) == 12, what="a worker with 12 partitions"
         )
         began = time.monotonic()
-        producing_all = asyncio.create_task(produce(deployment, log, over_s))
+        producing_all = asyncio.create_task(send_paced(deployment, log, over_s))
         await chaos.run()
         assert await producing_all == count
         ends = await end_offsets(deployment, map(deployment.topic, TOPICS))

@@ -15,7 +15,7 @@ import pytest
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.state.redis_url import async_client
-from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
+from tests.harness.events import MINUTE_MS, TOPICS, LoggedEvent, Times, event_log
 from tests.harness.expected import ExpectedCounts
 from tests.harness.kafka import (
     Record,
@@ -23,6 +23,7 @@ from tests.harness.kafka import (
     end_offsets,
     read_all,
     send,
+    send_paced,
 )
 from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
@@ -172,29 +173,41 @@ async def test_another_worker_publishes_within_5_s_of_a_leader_s_death(
 async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
     deployment: Deployment, state: StoredState, tmp_path: Path
 ) -> None:
-    first = WorkerProcess(deployment, tmp_path, "first")
-    second = WorkerProcess(deployment, tmp_path, "second")
-    events = [answer(n) for n in range(300)]
+    """It wakes with a second's events that another has counted, and a tick that another passed."""
+    settings = {"REDIS__FLUSH_INTERVAL_S": "1"}
+    first = WorkerProcess(deployment, tmp_path, "first", settings)
+    second = WorkerProcess(deployment, tmp_path, "second", settings)
+    log = [LoggedEvent("survey-response", b"%d" % n, answer(n)) for n in range(16_000)]
     with first, second:
         await first.until_ready()
         await second.until_ready()
-        await send(deployment, surveys(deployment, events[:100]))
-        await until_answers(state, 100)
+        sending = asyncio.create_task(send_paced(deployment, log, 8))
+        await eventually(lambda: state.stat("counted"), lambda n: n > 4_000, what="some counted")
         asleep = await eventually(leader(first, second, state=state), what="a leader")
         assert asleep is not None
         awake = second if asleep is first else first
         asleep.suspend()
-        await send(deployment, surveys(deployment, events[100:200]))
+        await sending
         await eventually(leader(awake, state=state), what="the other worker publishing")
-        await until_answers(state, 200, within_s=60)  # its partitions were taken over, too
+        # Its partitions are taken over, too, once its session has run out.
+        await until_answers(state, len(log), within_s=60)
         asleep.resume()
-        await send(deployment, surveys(deployment, events[200:]))
-        await until_answers(state, 300, within_s=60)
+        await eventually(
+            partial(owned_by, state, asleep), within_s=60, what="it has partitions again"
+        )
         revision = await state.revision()
         await eventually(state.revision, lambda now: now > revision + 3, what="further ticks")
+        assert await answers(state) == len(log)
+        assert await state.stat("counted") == len(log)
         assert first.running
         assert second.running
     check_revisions(await read_all(deployment, deployment.readings_topic))
+
+
+async def owned_by(state: StoredState, worker: WorkerProcess) -> int:
+    """How many partitions a worker has claimed and not lost."""
+    owners = [(await state.meta(*part))["owner"] for part in await state.partitions()]
+    return sum(f":{worker.pid}:" in owner for owner in owners)
 
 
 def check_revisions(records: list[Any]) -> None:
