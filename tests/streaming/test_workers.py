@@ -173,8 +173,8 @@ async def test_another_worker_publishes_within_5_s_of_a_leader_s_death(
 async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
     deployment: Deployment, state: StoredState, tmp_path: Path
 ) -> None:
-    """It wakes with a second's events that another has counted, and a tick that another passed."""
-    settings = {"REDIS__FLUSH_INTERVAL_S": "1"}
+    """It wakes with events in hand that another has counted, and a tick that another passed."""
+    settings = {"REDIS__FLUSH_INTERVAL_S": "2"}
     first = WorkerProcess(deployment, tmp_path, "first", settings)
     second = WorkerProcess(deployment, tmp_path, "second", settings)
     log = [LoggedEvent("survey-response", b"%d" % n, answer(n)) for n in range(16_000)]
@@ -186,6 +186,10 @@ async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
         asleep = await eventually(leader(first, second, state=state), what="a leader")
         assert asleep is not None
         awake = second if asleep is first else first
+        logged = await logged_answers(deployment)
+        await eventually(
+            partial(logged_answers, deployment), lambda n: n > logged + 2_000, what="more events"
+        )
         asleep.suspend()
         await sending
         await eventually(leader(awake, state=state), what="the other worker publishing")
@@ -202,6 +206,12 @@ async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
         assert first.running
         assert second.running
     check_revisions(await read_all(deployment, deployment.readings_topic))
+
+
+async def logged_answers(deployment: Deployment) -> int:
+    """How many survey records there are."""
+    ends = await end_offsets(deployment, [deployment.topic("survey-response")])
+    return sum(ends.values())
 
 
 async def owned_by(state: StoredState, worker: WorkerProcess) -> int:
