@@ -11,13 +11,12 @@ partitions (an *admission*), or a value could be counted whole in one partition 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemas.readings import segment_key
+from schemas.readings import WHOLE, segment_key
 
 SegmentSet = tuple[str, ...]
 Dimensions = tuple[str | None, ...]
 """One event's values of the dimensions in use, in :attr:`Segmentation.names` order."""
 
-WHOLE: Final = "all"
 OTHER: Final = "__other__"
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from processor.core.measures import Increments, MeasurePlan
 from processor.core.rollup import Seconds
-from processor.core.segments import WHOLE, Dimensions, Segmentation
+from processor.core.segments import Dimensions, Segmentation
+from schemas.readings import WHOLE
 
 Event = dict[str, Any]
 

@@ -103,17 +103,11 @@ class EmbeddedKafka(EmbeddedServer):
         start_timeout: float = 60.0,
         stop_timeout: float = 20.0,
     ) -> None:
-        super().__init__(data_dir, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        super().__init__(
+            data_dir, port=port, start_timeout=start_timeout, stop_timeout=stop_timeout
+        )
         self._config = dict(config or {})
-        self._port = port
         self._controller_port: int | None = None
-
-    @property
-    def port(self) -> int:
-        """The loopback port, the same for the life of this object."""
-        if self._port is None:
-            self._port = free_port()
-        return self._port
 
     @property
     def bootstrap(self) -> str:

@@ -14,7 +14,6 @@ from processor.embedded.server import (
     LOOPBACK,
     EmbeddedServer,
     EmbeddedServerError,
-    free_port,
 )
 
 _ANSWER_SECONDS = 1.0
@@ -89,7 +88,9 @@ class EmbeddedRedis(EmbeddedServer):
         start_timeout: float = 20.0,
         stop_timeout: float = 10.0,
     ) -> None:
-        super().__init__(data_dir, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        super().__init__(
+            data_dir, port=port, start_timeout=start_timeout, stop_timeout=stop_timeout
+        )
         binary = binary or next(iter(binaries().values()), None)
         if binary is None or not binary.is_file():
             raise EmbeddedServerError(
@@ -100,14 +101,6 @@ class EmbeddedRedis(EmbeddedServer):
         self._binary = binary.absolute()
         self._appendonly = appendonly
         self._extra_args = tuple(extra_args)
-        self._port = port
-
-    @property
-    def port(self) -> int:
-        """The loopback port, the same for the life of this object."""
-        if self._port is None:
-            self._port = free_port()
-        return self._port
 
     @property
     def url(self) -> str:

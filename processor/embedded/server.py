@@ -75,14 +75,29 @@ class EmbeddedServer(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, data_dir: Path | None, *, start_timeout: float, stop_timeout: float) -> None:
+    def __init__(
+        self,
+        data_dir: Path | None,
+        *,
+        port: int | None,
+        start_timeout: float,
+        stop_timeout: float,
+    ) -> None:
         self._given_data_dir = None if data_dir is None else Path(data_dir).absolute()
         self._data_dir = self._given_data_dir
+        self._port = port
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
         self._folder_lock: int | None = None
+
+    @property
+    def port(self) -> int:
+        """The loopback port, the same for the life of this object."""
+        if self._port is None:
+            self._port = free_port()
+        return self._port
 
     # What a server has to say about itself.
 

@@ -5,21 +5,19 @@ That a window slid on without a change in it says nothing new, so it is not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from processor.core.estimate import Estimate
-from processor.core.segments import WHOLE
 from processor.core.totals import RollingTotals, WindowTotals
-from processor.metrics.intervals import differs
+from processor.metrics.intervals import CONFIDENCE, differs
 from processor.metrics.reads import families_of, families_read
 from processor.metrics.registry import Metric
-from schemas.readings import parse_segment_key, reading_key
+from schemas.readings import WHOLE, parse_segment_key, reading_key
 from schemas.timestamps import format_rfc3339
 
 Row = dict[str, Any]
 """A reading as JSON-ready fields, in the contract's order."""
 
-CONFIDENCE: Final = 0.95
 
 _Says = tuple[Any, ...]
 

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from processor.core.config import EngineConfig
 from processor.core.totals import RollingTotals
-from processor.metrics.present import Presenter, Row
+from processor.metrics.present import Presenter
 from processor.metrics.registry import Metric
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
@@ -237,9 +237,3 @@ class _View:
             metrics, totals, lateness_ms=config.lateness_ms, low_sample_under=low_sample_under
         )
         return cls(StateReader(redis, keys), totals, presenter)
-
-
-def row_of(payload: bytes) -> Row:
-    """A reading as it was published."""
-    row: Row = json.loads(payload)
-    return row
