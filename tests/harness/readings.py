@@ -1,10 +1,11 @@
-"""Published readings against the counts of the log: each for the window that it names."""
+"""Published readings against the counts of the log."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+from processor.core.config import EngineConfig
 from processor.metrics.catalogue import CATALOGUE
 from schemas.readings import segment_key
 from schemas.timestamps import parse_rfc3339
@@ -40,23 +41,42 @@ _NEVER_WRONG: Final[Mapping[str, Callable[[Counts], tuple[int, int]]]] = {
 """Numerator and denominator of the four that must never be wrong, written out once more."""
 
 
-def differences(rows: Mapping[str, Row], expected: ExpectedCounts) -> list[str]:
-    """What the rows say otherwise than the log, a line each; none where all are right."""
+def differences(
+    rows: Mapping[str, Row], expected: ExpectedCounts, clock_ms: int, config: EngineConfig
+) -> list[str]:
+    """What the rows say otherwise than the log, a line each; none where all are right.
+
+    A reading holds until it is said anew, so each is compared over the window that ends at the
+    clock. Over the window that it names it held for the events that had come by then: a late one,
+    or a session that closes later, may fall into it when it has slid past.
+
+    Args:
+        rows: readings by key, all of one tick.
+        expected: the counters of the log.
+        clock_ms: the event clock of that tick.
+        config: the windows.
+    """
 
     @cache
     def window(series: str, start_ms: int, end_ms: int) -> Counter[str]:
         return expected.window(series, start_ms, end_ms)
 
+    windows = {window.name: window for window in config.windows}
     found = []
     for key, row in rows.items():
-        start_ms, end_ms = (parse_rfc3339(row[edge]) for edge in ("window_start", "window_end"))
+        named_end_ms = parse_rfc3339(row["window_end"])
+        pane_ms, size_ms = windows[row["window"]].pane_ms, windows[row["window"]].size_ms
+        end_ms = clock_ms - clock_ms % pane_ms + pane_ms
+        assert parse_rfc3339(row["window_start"]) == max(0, named_end_ms - size_ms), row
+        assert named_end_ms <= end_ms, row
+        assert named_end_ms % pane_ms == 0, row
         series = segment_key(row["segment"])
-        now = _estimate(row, window(series, start_ms, end_ms))
-        before = _estimate(row, window(series, 2 * start_ms - end_ms, start_ms))
+        now = _estimate(row, window(series, end_ms - size_ms, end_ms))
+        before = _estimate(row, window(series, end_ms - 2 * size_ms, end_ms - size_ms))
         wanted = {**now, "previous": before["value"]}
         said = {field: row[field] for field in wanted}
         if said != wanted:
-            found.append(f"{key} [{row['window_start']}, {row['window_end']}): {said} != {wanted}")
+            found.append(f"{key} until {end_ms} (named {named_end_ms}): {said} != {wanted}")
     return found
 
 

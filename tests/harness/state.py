@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -12,6 +13,21 @@ from processor.state.replies import text
 
 Panes = dict[tuple[int, int], dict[str, Counter[str]]]
 """(pane length, pane start) in ms → series → measure → count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Readings of one instant.
+
+    Attributes:
+        revision: of the publisher's last tick.
+        clock_ms: the event clock of that tick.
+        rows: the last reading of each series.
+    """
+
+    revision: int
+    clock_ms: int
+    rows: dict[str, dict[str, Any]]
 
 
 class StoredState:
@@ -80,10 +96,21 @@ class StoredState:
         """The last revision published, 0 before the first."""
         return int((await self.status()).get("revision", 0))
 
+    async def tick(self) -> Tick:
+        """The last tick: what stands of all readings, as of one instant."""
+        pipeline = self.redis.pipeline(transaction=True)
+        pipeline.hgetall(self.keys.status)
+        pipeline.hgetall(self.keys.readings)
+        status, readings = await pipeline.execute()
+        return Tick(
+            revision=int(status.get(b"revision", 0)),
+            clock_ms=int(status.get(b"clock", 0)),
+            rows={text(key): json.loads(row) for key, row in readings.items()},
+        )
+
     async def readings(self) -> dict[str, dict[str, Any]]:
         """The last reading of each series."""
-        found = await self.redis.hgetall(self.keys.readings)
-        return {text(key): json.loads(row) for key, row in found.items()}
+        return (await self.tick()).rows
 
 
 def without_zeros(by_series: dict[str, Counter[str]]) -> dict[str, Counter[str]]:
