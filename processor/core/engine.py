@@ -181,9 +181,9 @@ class PartitionEngine:
         """Segments that must be admitted or refused before :meth:`take`."""
         unknown = self.segmentation.unknown(d for _, d, _ in self._corrections)
         for index, seen in self._tally.segments():
-            for key in self.segmentation.unknown_in(index, seen):
-                if key not in (candidates := unknown.setdefault(index, [])):
-                    candidates.append(key)
+            if found := self.segmentation.unknown_in(index, seen):
+                # A dictionary keeps the order: of a million values none is looked for in a list.
+                unknown[index] = list(dict.fromkeys((*unknown.get(index, ()), *found)))
         return unknown
 
     def take(self) -> Changes:

@@ -238,6 +238,10 @@ class SegmentRegister:
         self._admit = redis.register_script(source("admit"))
 
     async def admit(self, index: int, candidates: Sequence[str]) -> tuple[list[str], bool]:
-        """Ask for segments of one set: those admitted, and whether the set is full now."""
+        """Ask for segments of one set: those admitted, and whether the set is full now.
+
+        Of a full set all segments are named, so that whoever asks knows those of others: it
+        counts every other value as ``__other__`` from here on, and does not ask again.
+        """
         full, *admitted = await self._admit(keys=[self._keys[index]], args=[self._cap, *candidates])
         return [segment.decode() for segment in admitted], bool(full)
