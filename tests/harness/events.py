@@ -59,15 +59,20 @@ class Times:
     closed_until_ms: int
     open_from_ms: int
 
+    @property
+    def compared_until_ms(self) -> int:
+        """After this moment sessions that are counted as open may have timed out."""
+        return self.open_from_ms + 30 * MINUTE_MS
+
     @classmethod
-    def until(cls, end_ms: int, looked_at_ms: int) -> "Times":
-        """Forty minutes up to a time, to be looked at up to ten minutes after another.
+    def until(cls, end_ms: int, looked_at_ms: int, over_ms: int = 0) -> "Times":
+        """Forty minutes, or longer, up to a time, to be looked at up to ten minutes after another.
 
         A session times out 30 minutes after its last action, when the watermark says so, which
         follows the clock by 2 minutes.
         """
         return cls(
-            start_ms=end_ms - 40 * MINUTE_MS,
+            start_ms=end_ms - max(40 * MINUTE_MS, over_ms),
             end_ms=end_ms,
             closed_until_ms=looked_at_ms - 34 * MINUTE_MS,
             open_from_ms=looked_at_ms - 20 * MINUTE_MS,

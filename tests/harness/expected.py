@@ -28,13 +28,14 @@ class ExpectedCounts:
         times: what decides which sessions are open still.
 
     Attributes:
+        times: as given.
         refused: records that belong to the dead letters.
         repeats: events that came before.
         open_sessions: sessions without a close.
     """
 
     def __init__(self, log: Iterable[LoggedEvent], times: Times) -> None:
-        self._times = times
+        self.times = times
         self._cells: Counter[tuple[int, str | None, str | None, str]] = Counter()
         self._actions: dict[str, list[tuple[int, bool, Event]]] = defaultdict(list)
         self.refused = self.repeats = self.open_sessions = 0
@@ -78,7 +79,7 @@ class ExpectedCounts:
         if event["type"] != _TYPES[record.topic] or "event_id" not in event:
             return None
         event["at_ms"] = _at_ms(event["occurred_at"])
-        return None if event["at_ms"] > self._times.end_ms + _DAY_MS else event
+        return None if event["at_ms"] > self.times.end_ms + _DAY_MS else event
 
     def _count(self, event: Event) -> None:
         if event["type"] == "session":
@@ -105,10 +106,10 @@ class ExpectedCounts:
                 session = []
             session.append(event)
         last = session[-1]
-        if last["action"] != "end" and last["at_ms"] >= self._times.open_from_ms:
+        if last["action"] != "end" and last["at_ms"] >= self.times.open_from_ms:
             self.open_sessions += 1
             return
-        assert last["action"] == "end" or last["at_ms"] < self._times.closed_until_ms
+        assert last["action"] == "end" or last["at_ms"] < self.times.closed_until_ms
         self._add(session[0], _outcome(session))
 
     def _spread(self) -> dict[str, dict[int, Counter[str]]]:

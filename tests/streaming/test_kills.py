@@ -12,11 +12,9 @@ counting over the log gives, and no series' revision ever went back.
 """
 
 import asyncio
-import json
 import os
 import random
 import statistics
-import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,12 +22,12 @@ from typing import Final
 
 import pytest
 
-from processor.core.config import EngineConfig
+from tests.harness.equality import check
 from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
 from tests.harness.expected import ExpectedCounts
-from tests.harness.kafka import create_topics, end_offsets, read_all, send_paced
-from tests.harness.readings import Row, differences
-from tests.harness.state import StoredState, Tick
+from tests.harness.kafka import create_topics, end_offsets, send_paced
+from tests.harness.running import say
+from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
 
@@ -103,11 +101,6 @@ class Chaos:
         return [p for p, owner in owners.items() if owner.split(":")[1:2] == [str(pid)]]
 
 
-def say(line: str) -> None:
-    """Shown with ``-s``, and with a failure."""
-    sys.stderr.write(f"{line}\n")
-
-
 async def survives(
     deployment: Deployment,
     state: StoredState,
@@ -149,65 +142,8 @@ async def survives(
         )
         expected = ExpectedCounts(log, times)
         await check(deployment, state, expected)
-        assert time.time_ns() // 1_000_000 < now_ms + 10 * MINUTE_MS, "too late to compare sessions"
         code, _ = chaos.a.terminate(within_s=10)
         assert code == 0
-
-
-async def check(deployment: Deployment, state: StoredState, expected: ExpectedCounts) -> None:
-    """Stored panes and published readings against the log."""
-    await eventually(
-        state.status,
-        lambda status: int(status.get("open_sessions", -1)) == expected.open_sessions,
-        within_s=30,
-        what=f"{expected.open_sessions} open sessions: idle partitions follow the clock",
-    )
-    await check_panes(state, expected)
-    revision = await state.revision()
-    await eventually(state.revision, lambda now: now >= revision + 3, what="a whole further tick")
-    tick = await state.tick()
-    assert differences(tick.rows, expected, tick.clock_ms, EngineConfig()) == []
-    await eventually(
-        state.revision, lambda now: now > tick.revision, what=f"tick {tick.revision} in Kafka, too"
-    )
-    await check_history(deployment, tick)
-
-
-async def check_history(deployment: Deployment, tick: Tick) -> None:
-    """The readings topic: revisions that only grow, aborted ticks included; last rows the tick's.
-
-    The last rows are those of Redis at that tick, byte for byte: a live reader and a reader of
-    the topic see the same.
-    """
-    topic = deployment.readings_topic
-    latest: dict[bytes, int] = {}
-    for record in await read_all(deployment, topic):
-        revision = json.loads(record.value)["revision"]
-        assert revision > latest.get(record.key, 0), f"{record.key!r} went back to {revision}"
-        latest[record.key] = revision
-    committed = await read_all(deployment, topic, isolation_level="read_committed")
-    rows = [(record.key.decode(), json.loads(record.value)) for record in committed]
-    last: dict[str, Row] = {key: row for key, row in rows if row["revision"] <= tick.revision}
-    assert len(last) > 100, "hardly anything was published to Kafka"
-    assert last == tick.rows
-
-
-async def check_panes(state: StoredState, expected: ExpectedCounts) -> None:
-    stored = await state.panes()
-    clock_ms = await state.clock_ms()
-    for tier in EngineConfig().tiers:
-        wanted = {
-            cell: by_series
-            for cell, by_series in expected.panes(tier.pane_ms).items()
-            if tier.keeps(cell[1], clock_ms)
-        }
-        kept = {
-            cell: by_series
-            for cell, by_series in stored.items()
-            if cell[0] == tier.pane_ms and tier.keeps(cell[1], clock_ms)
-        }
-        assert wanted, f"no panes of {tier.pane_ms} ms left to compare"
-        assert kept == wanted
 
 
 @pytest.mark.timeout(240)

@@ -1,0 +1,72 @@
+"""Equal, by ``==``: stored panes of every tier, last readings, their topic, and the log."""
+
+import json
+import time
+
+from processor.core.config import EngineConfig
+from tests.harness.expected import ExpectedCounts
+from tests.harness.kafka import read_all
+from tests.harness.readings import Row, differences
+from tests.harness.state import StoredState, Tick
+from tests.harness.waiting import eventually
+from tests.harness.worker import Deployment
+
+
+async def check(deployment: Deployment, state: StoredState, expected: ExpectedCounts) -> None:
+    """Stored panes and published readings against the log, while a worker runs."""
+    await eventually(
+        state.status,
+        lambda status: int(status.get("open_sessions", -1)) == expected.open_sessions,
+        within_s=60,
+        what=f"{expected.open_sessions} open sessions: idle partitions follow the clock",
+    )
+    await check_panes(state, expected)
+    revision = await state.revision()
+    await eventually(state.revision, lambda now: now >= revision + 3, what="a whole further tick")
+    tick = await state.tick()
+    assert differences(tick.rows, expected, tick.clock_ms, EngineConfig()) == []
+    await eventually(
+        state.revision, lambda now: now > tick.revision, what=f"tick {tick.revision} in Kafka, too"
+    )
+    await check_history(deployment, tick)
+    assert time.time_ns() // 1_000_000 < expected.times.compared_until_ms, (
+        "too late to compare sessions"
+    )
+
+
+async def check_history(deployment: Deployment, tick: Tick) -> None:
+    """The readings topic: revisions that only grow, aborted ticks included; last rows the tick's.
+
+    The last rows are those of Redis at that tick, byte for byte: a live reader and a reader of
+    the topic see the same.
+    """
+    topic = deployment.readings_topic
+    latest: dict[bytes, int] = {}
+    for record in await read_all(deployment, topic):
+        revision = json.loads(record.value)["revision"]
+        assert revision > latest.get(record.key, 0), f"{record.key!r} went back to {revision}"
+        latest[record.key] = revision
+    committed = await read_all(deployment, topic, isolation_level="read_committed")
+    rows = [(record.key.decode(), json.loads(record.value)) for record in committed]
+    last: dict[str, Row] = {key: row for key, row in rows if row["revision"] <= tick.revision}
+    assert len(last) > 100, "hardly anything was published to Kafka"
+    assert last == tick.rows
+
+
+async def check_panes(state: StoredState, expected: ExpectedCounts) -> None:
+    """The panes of every tier that are still kept, each counter of them."""
+    stored = await state.panes()
+    clock_ms = await state.clock_ms()
+    for tier in EngineConfig().tiers:
+        wanted = {
+            cell: by_series
+            for cell, by_series in expected.panes(tier.pane_ms).items()
+            if tier.keeps(cell[1], clock_ms)
+        }
+        kept = {
+            cell: by_series
+            for cell, by_series in stored.items()
+            if cell[0] == tier.pane_ms and tier.keeps(cell[1], clock_ms)
+        }
+        assert wanted, f"no panes of {tier.pane_ms} ms left to compare"
+        assert kept == wanted
