@@ -5,10 +5,19 @@
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -41,16 +50,30 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    return path
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
 """A whole number and s, m, h or d."""
 
+PresentFile = Annotated[Path, AfterValidator(_present)]
+"""The path of a file that is there."""
+
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error that quoted its input would quote the secrets beside what is wrong.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class KafkaSettings(_Section):
-    """Where the events come from and the readings go."""
+    """Where the events come from and the readings go, and what proves that to whom.
+
+    ``security`` decides alone how clients connect: what would not be used with it, or would be
+    missing, is refused, so that nobody's password goes over a connection they took for another.
+    """
 
     bootstrap: str = Field("127.0.0.1:9092", pattern=r"^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$")
     topic_prefix: str = Field("cx.events.", pattern=r"^[A-Za-z0-9._-]{0,100}$")
@@ -64,6 +87,76 @@ class KafkaSettings(_Section):
     request_timeout_s: float = Field(30.0, gt=0)
     session_timeout_s: float = Field(20.0, gt=0)
     heartbeat_interval_s: float = Field(3.0, gt=0)
+
+    security: Literal["plaintext", "tls", "sasl_tls", "sasl_plaintext"] = "plaintext"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = Field(None, min_length=1)
+    password: SecretStr | None = Field(None, min_length=1)
+    allow_plaintext_credentials: bool = False
+    ca_file: PresentFile | None = None
+    cert_file: PresentFile | None = None
+    key_file: PresentFile | None = None
+    key_password: SecretStr | None = None
+    check_hostname: bool = True
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether connections are encrypted and the broker's certificate is checked."""
+        return self.security in {"tls", "sasl_tls"}
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether clients give a user name and a password."""
+        return self.security in {"sasl_tls", "sasl_plaintext"}
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        problems = [*self._credential_problems(), *self._tls_problems(), *self._timeout_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _credential_problems(self) -> Iterator[str]:
+        given = {"username": self.username, "password": self.password}
+        if self.uses_sasl:
+            missing = " and ".join(name for name, value in given.items() if value is None)
+            if missing:
+                yield f'security = "{self.security}" needs {missing}'
+        elif any(value is not None for value in given.values()):
+            names = " and ".join(name for name, value in given.items() if value is not None)
+            yield (
+                f'{names} would not be used with security = "{self.security}": '
+                'set security = "sasl_tls"'
+            )
+        if self.security == "sasl_plaintext" and not self.allow_plaintext_credentials:
+            yield (
+                'security = "sasl_plaintext" proves who we are over a connection that anyone on '
+                'the way can read: set security = "sasl_tls", or allow_plaintext_credentials = true'
+            )
+
+    def _tls_problems(self) -> Iterator[str]:
+        given = {
+            "ca_file": self.ca_file is not None,
+            "cert_file": self.cert_file is not None,
+            "key_file": self.key_file is not None,
+            "key_password": self.key_password is not None,
+            "check_hostname = false": not self.check_hostname,
+        }
+        unused = " and ".join(name for name, is_given in given.items() if is_given)
+        if unused and not self.uses_tls:
+            yield (
+                f'{unused} would not be used with security = "{self.security}": '
+                f'set security = "{"sasl_tls" if self.uses_sasl else "tls"}"'
+            )
+        if self.cert_file is None and (given["key_file"] or given["key_password"]):
+            yield "key_file and key_password belong to a certificate: set cert_file"
+
+    def _timeout_problems(self) -> Iterator[str]:
+        if not self.heartbeat_interval_s < self.session_timeout_s <= self.request_timeout_s:
+            yield (
+                "heartbeat_interval_s must be below session_timeout_s, and that not above "
+                "request_timeout_s"
+            )
 
 
 class RedisSettings(_Section):
@@ -116,6 +209,20 @@ class PublisherSettings(_Section):
     lease_ttl_s: float = Field(3.0, ge=0.5, le=30)
 
 
+class WorkerSettings(_Section):
+    """How a worker process tells of itself, and when it ends itself.
+
+    ``stall_after_s`` is how long the event loop may stand still before the process ends, to be
+    started again; a partition may stand still for twice as long. 0 for never.
+    ``ready_lag_max`` is in records, of one partition.
+    """
+
+    health_port: int | None = Field(None, ge=1, le=65535)
+    health_host: str = Field("127.0.0.1", min_length=1)
+    ready_lag_max: int = Field(100_000, ge=0)
+    stall_after_s: float = Field(60.0, ge=0, le=3600)
+
+
 class PrivacySettings(_Section):
     """How identifiers are kept."""
 
@@ -126,7 +233,11 @@ class Settings(BaseSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CX_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="CX_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -134,6 +245,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     publisher: PublisherSettings = PublisherSettings()
     privacy: PrivacySettings = PrivacySettings()
+    worker: WorkerSettings = WorkerSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ from faust.app.base import BootStrategy
 
 from processor.settings import Settings, load_settings
 from processor.streaming.agents import register_agents
+from processor.streaming.security import broker_credentials
 from processor.streaming.transport import BatchingApp
 from processor.streaming.worker import Worker
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings, *, worker: Worker | None = None, **overrides:
     kafka = settings.kafka
     options: dict[str, Any] = {
         "broker": [f"kafka://{server}" for server in kafka.bootstrap.split(",")],
+        "broker_credentials": broker_credentials(kafka),
         "store": "memory://",
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": kafka.instance_id,

@@ -5,13 +5,19 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from processor.settings import KafkaSettings
+from processor.streaming.security import security_options
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Connection arguments that all aiokafka clients share."""
+    """Connection arguments that all aiokafka clients share: where to, how long, how secured.
+
+    Raises:
+        SecurityFileError: a certificate or key cannot be used.
+    """
     return {
         "bootstrap_servers": kafka.bootstrap.split(","),
         "request_timeout_ms": int(kafka.request_timeout_s * 1000),
+        **security_options(kafka),
     }
 
 
