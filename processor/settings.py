@@ -223,20 +223,6 @@ class WorkerSettings(_Section):
     stall_after_s: float = Field(60.0, ge=0, le=3600)
 
 
-class WorkerSettings(_Section):
-    """How a worker process tells of itself, and when it ends itself.
-
-    ``stall_after_s`` is how long the event loop may stand still before the process ends, to be
-    started again; a partition may stand still for twice as long. 0 for never.
-    ``ready_lag_max`` is in records, of one partition.
-    """
-
-    health_port: int | None = Field(None, ge=1, le=65535)
-    health_host: str = Field("127.0.0.1", min_length=1)
-    ready_lag_max: int = Field(100_000, ge=0)
-    stall_after_s: float = Field(60.0, ge=0, le=3600)
-
-
 class PrivacySettings(_Section):
     """How identifiers are kept."""
 
@@ -259,7 +245,6 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     publisher: PublisherSettings = PublisherSettings()
     privacy: PrivacySettings = PrivacySettings()
-    worker: WorkerSettings = WorkerSettings()
     worker: WorkerSettings = WorkerSettings()
 
     @classmethod
