@@ -71,6 +71,10 @@ class Reading(BaseModel):
         description="whether value and previous differ beyond chance; null without an interval"
     )
     provisional: bool = Field(description="late events may still change it")
+    incomplete: bool = Field(
+        description="events of the window may not be counted: a log was cut, or counts are being "
+        "rebuilt; where that holds for the window before, previous and change are null"
+    )
     revision: Annotated[int, Field(ge=0, description="grows within one series; keep the highest")]
     as_of: Timestamp
 

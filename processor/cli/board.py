@@ -96,7 +96,9 @@ def _cells(row: Row) -> Iterator[RenderableType]:
     interval = _NOTHING
     if row["low"] is not None and row["high"] is not None:
         interval = f"{row['low']:.1f} … {row['high']:.1f}"
-    yield Text(_number(row["value"], row["unit"]), style="bold")
+    value = _number(row["value"], row["unit"])
+    # A row that an earlier version published does not say.
+    yield Text(f"{value} (incomplete)" if row.get("incomplete") else value, style="bold")
     yield interval
     yield n
     yield _number(row["previous"], row["unit"])

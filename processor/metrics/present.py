@@ -2,10 +2,19 @@
 
 A reading is published when what it says has changed: value, sample, interval, the window before.
 That a window slid on without a change in it says nothing new, so it is not.
+
+A window is *whole* when it begins no earlier than the time from which all events of the metric's
+types are counted::
+
+        lacking        complete_from     whole
+    ------------------------|-----------------------------> event time
+            [ before )[ now )                               incomplete, nothing to compare with
+                  [ before )[ now )                         whole, nothing to compare with
+                            [ before )[ now )               whole
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from processor.core.estimate import Estimate
 from processor.core.totals import RollingTotals, WindowTotals
@@ -20,6 +29,19 @@ Row = dict[str, Any]
 
 
 _Says = tuple[Any, ...]
+
+_UNKNOWN: Final = Estimate(value=None, n=0)
+"""Of a window that may lack events: nothing is compared with it."""
+
+
+class _Wholeness(NamedTuple):
+    """Which of a metric's two windows may lack events."""
+
+    incomplete: bool
+    before: bool
+
+
+_WHOLE: Final = _Wholeness(incomplete=False, before=False)
 
 
 class _Subject(NamedTuple):
@@ -42,6 +64,10 @@ class Presenter:
         totals: the rolling totals to read.
         lateness_ms: a reading is provisional until the watermark passes its window by this.
         low_sample_under: fewer observations than this are flagged.
+
+    Attributes:
+        complete_from: by event type the time (ms) from which all its events are counted; one that
+            is not named lacks nothing.
     """
 
     def __init__(
@@ -63,6 +89,13 @@ class Presenter:
         self._reads = {metric.name: families_read(metric) for metric in self._metrics}
         self._of_nothing = {m.name: m.compute({}) for m in self._metrics if not m.per_currency}
         self._greeted = False
+        self.complete_from: Mapping[str, int] = {}
+        self._wholeness: dict[str, dict[str, _Wholeness]] = {}
+
+    @property
+    def said(self) -> Iterable[str]:
+        """The keys of all readings it answers for."""
+        return self._said.keys()
 
     def take_over(self, keys: Iterable[str]) -> None:
         """Answer for readings that another presenter published: each is said once more.
@@ -89,15 +122,21 @@ class Presenter:
             changed, totals.changed = totals.changed, set()
             if not self._greeted:
                 changed.add(WHOLE)
+            wholeness = self._wholeness_of(totals)
+            if wholeness != self._wholeness.get(totals.window.name, {}):
+                self._wholeness[totals.window.name] = wholeness
+                changed.update(self._series_said(totals.window.name))
             for series in changed:
                 for metric, currency, now, before in self._estimates(totals, series):
                     key = self._key(metric.name, totals.window.name, series, currency)
                     if not (now.n or before.n or key in self._said or _always(series, currency)):
                         continue
+                    whole = wholeness.get(metric.name, _WHOLE)
                     says = (
                         *_said(now),
-                        *_said(before),
+                        *_said(_UNKNOWN if whole.before else before),
                         self._is_provisional(totals, watermark_ms),
+                        whole.incomplete,
                     )
                     if self._said.get(key) != says:
                         self._said[key] = says
@@ -124,6 +163,24 @@ class Presenter:
                         subject = _Subject(metric, totals, series, currency)
                         rows[key] = self._row(subject, now, before, tick)
         return dict(sorted(rows.items()))
+
+    def _wholeness_of(self, totals: WindowTotals) -> dict[str, _Wholeness]:
+        """The metrics whose windows may lack events, by name; none in the usual case."""
+        start_ms, size_ms = totals.start_ms, totals.window.size_ms
+        lacking = {t: ms for t, ms in self.complete_from.items() if ms > max(0, start_ms - size_ms)}
+        if not lacking:
+            return {}
+        found = {}
+        for metric in self._metrics:
+            from_ms = max(lacking.get(event_type, 0) for event_type in metric.event_types)
+            if from_ms:
+                found[metric.name] = _Wholeness(from_ms > max(0, start_ms), before=True)
+        return found
+
+    def _series_said(self, window: str) -> set[str]:
+        """Every series that has a reading of this window."""
+        parts = (key.split("|") for key in self._said)
+        return {series for _, name, series, *_ in parts if name == window}
 
     def _estimates(
         self, totals: WindowTotals, series: str
@@ -172,6 +229,9 @@ class Presenter:
     def _row(self, subject: "_Subject", now: Estimate, before: Estimate, tick: "_Tick") -> Row:
         metric, totals, series, currency = subject
         watermark_ms, revision = tick
+        whole = self._wholeness.get(totals.window.name, {}).get(metric.name, _WHOLE)
+        if whole.before:
+            before = _UNKNOWN
         row: Row = {
             "metric": metric.name,
             "window": totals.window.name,
@@ -194,6 +254,7 @@ class Presenter:
             change=now.value - before.value if comparable else None,  # type: ignore[operator]
             significant=differs(now, before),
             provisional=self._is_provisional(totals, watermark_ms),
+            incomplete=whole.incomplete,
             revision=revision,
             as_of=format_rfc3339(watermark_ms),
         )

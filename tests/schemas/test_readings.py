@@ -28,6 +28,7 @@ NPS: dict[str, Any] = {
     "change": 5.0,
     "significant": False,
     "provisional": True,
+    "incomplete": False,
     "revision": 7,
     "as_of": "2026-03-01T11:58:00.250Z",
 }
