@@ -182,3 +182,8 @@ class Scenario:
             for part, offset in found.items()
             if offset.offset >= 0
         }
+
+    async def stored_and_committed(self) -> tuple[dict[Part, int], dict[Part, int]]:
+        """The offsets in Redis and in Kafka; the latter were asked for first."""
+        committed = await self.committed()
+        return await self.state.offsets(self.partitions), committed

@@ -1,0 +1,105 @@
+"""A worker dies between two writes, at the exact point: a gate before Redis kills it there.
+
+::
+
+    worker ── flush ──► gate ──► Redis            Kafka
+                         │ 3: killed here: the flush never arrives; the commit is not ahead of it
+           ◄── done ──── │ ◄──── written
+                         │ 2: killed here: Redis has it, the worker does not know,
+           ── commit ──────────────────────────► and Kafka's committed offset is behind
+
+Expected: after 2 nothing is counted twice, after 3 nothing is lost.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from processor.state.scripts import source
+from tests.faults.scenario import Scenario
+from tests.harness.gate import Gate, pass_all
+from tests.harness.running import say
+from tests.harness.waiting import eventually
+from tests.harness.worker import WorkerProcess
+
+FLUSH: Final = hashlib.sha1(source("flush").encode()).hexdigest().encode()
+"""The flush script's name in a request."""
+
+KILLS: Final = 3
+
+
+class KillAtFlush:
+    """Kills a worker at a flush, before or after Redis writes it; lets nothing pass from then on.
+
+    Args:
+        worker: the victim.
+        at: how many flushes before that one pass.
+    """
+
+    def __init__(self, worker: WorkerProcess, at: int) -> None:
+        self._worker = worker
+        self._left = at
+
+    def __call__(self, request: bytes) -> bool:
+        if not self._worker.running:
+            return False
+        if FLUSH in request:
+            self._left -= 1
+        if self._left >= 0:
+            return True
+        self._worker.kill()
+        return False
+
+    async def until_done(self) -> None:
+        """Returns when the victim is dead."""
+
+        async def dead() -> bool:
+            return not self._worker.running
+
+        await eventually(dead, what="the kill at a flush")
+
+
+async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) -> None:
+    """The log is sent; a few kills at flushes; committed offsets checked after each; equal."""
+    over_s = 8.0
+    scenario.write_log(20_000, over_s=over_s)
+    await scenario.create_topics()
+    async with Gate(redis_url) as gate:
+        behind = replace(scenario.deployment, redis_url=gate.url)
+        with scenario.worker(deployment=behind) as worker:
+            await worker.until_ready()
+            sending = scenario.sending(over_s)
+            for _ in range(KILLS):
+                await scenario.until_more_counted()
+                kill = KillAtFlush(worker, at=scenario.random.randint(3, 30))
+                if before:
+                    gate.before = kill
+                else:
+                    gate.after = kill
+                await kill.until_done()
+                stored, committed = await scenario.stored_and_committed()
+                assert all(committed[part] <= stored[part] for part in committed)
+                if not before:
+                    assert any(committed.get(part, 0) < stored[part] for part in stored)
+                behind_by = sum(stored.values()) - sum(committed.values())
+                say(f"killed; Kafka's committed offsets are {behind_by} behind the stored ones")
+                gate.before = gate.after = pass_all
+                worker.start()
+            await sending
+            await scenario.equal()
+
+
+@pytest.mark.timeout(120)
+async def test_f02_killed_between_redis_write_and_kafka_commit_nothing_counts_twice(
+    scenario: Scenario, redis_url: str
+) -> None:
+    await kill_and_restart(scenario, redis_url, before=False)
+
+
+@pytest.mark.timeout(120)
+async def test_f03_killed_before_the_redis_write_nothing_is_lost(
+    scenario: Scenario, redis_url: str
+) -> None:
+    await kill_and_restart(scenario, redis_url, before=True)
