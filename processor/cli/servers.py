@@ -28,18 +28,22 @@ async def ask_kafka(kafka: "KafkaSettings") -> dict[str, int]:
     """Partition counts by topic, as Kafka says now.
 
     Raises:
+        KafkaRefusedError: a broker does not let us in.
+        SecurityFileError: a certificate or key cannot be used.
         aiokafka.errors.KafkaError: Kafka is away or refuses.
     """
     from aiokafka.admin import AIOKafkaAdminClient
 
     from processor.streaming.kafka import client_options
+    from processor.streaming.refusal import explained
 
-    admin = AIOKafkaAdminClient(**client_options(kafka))
-    try:
-        await admin.start()
-        described = await admin.describe_topics()
-    finally:
-        await admin.close()
+    async with explained(kafka):
+        admin = AIOKafkaAdminClient(**client_options(kafka))
+        try:
+            await admin.start()
+            described = await admin.describe_topics()
+        finally:
+            await admin.close()
     return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
 
@@ -78,6 +82,8 @@ async def _await(ask: Callable[[], Awaitable[object]], patience_s: float) -> Non
     from aiokafka.errors import KafkaConnectionError
     from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
 
+    from processor.streaming.refusal import KafkaRefusedError
+
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_s
     while True:
@@ -85,8 +91,9 @@ async def _await(ask: Callable[[], Awaitable[object]], patience_s: float) -> Non
             await ask()
         except AuthenticationError:
             raise  # a wrong password does not become right by waiting
-        except (KafkaConnectionError, ConnectionError):
-            if loop.time() >= deadline:
+        except (KafkaConnectionError, KafkaRefusedError, ConnectionError) as error:
+            is_final = isinstance(error, KafkaRefusedError) and not error.may_pass
+            if is_final or loop.time() >= deadline:
                 raise
             await asyncio.sleep(_TRY_AGAIN_S)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from processor.embedded.jars import fetch_jars
+from processor.embedded.listeners import SecureListener, scram_records
 from processor.embedded.server import (
     LOOPBACK,
     EmbeddedServer,
@@ -87,6 +88,7 @@ class EmbeddedKafka(EmbeddedServer):
     Args:
         data_dir: As in `EmbeddedServer`.
         config: Broker properties over ours, such as ``{"message.max.bytes": "2000000"}``.
+        listeners: Further listeners, beside the plain one of `bootstrap`.
         port: The loopback port; by default a free one.
         start_timeout: Seconds within which it has to answer, after any download.
         stop_timeout: Seconds to end in by itself, before it is killed.
@@ -99,6 +101,7 @@ class EmbeddedKafka(EmbeddedServer):
         data_dir: Path | None = None,
         *,
         config: Mapping[str, str] | None = None,
+        listeners: Sequence[SecureListener] = (),
         port: int | None = None,
         start_timeout: float = 60.0,
         stop_timeout: float = 20.0,
@@ -107,18 +110,25 @@ class EmbeddedKafka(EmbeddedServer):
             data_dir, port=port, start_timeout=start_timeout, stop_timeout=stop_timeout
         )
         self._config = dict(config or {})
-        self._controller_port: int | None = None
+        self._listeners = {listener.name: listener for listener in listeners}
+        self._further_ports: dict[str, int] = {}
 
     @property
     def bootstrap(self) -> str:
         """``host:port``, as in ``CX_KAFKA__BOOTSTRAP``."""
         return f"{LOOPBACK}:{self.port}"
 
+    def bootstrap_of(self, listener: str) -> str:
+        """``host:port`` of a further listener, by its name."""
+        return f"{self._listeners[listener].host}:{self._ports()[listener]}"
+
     def _ports(self) -> Mapping[str, int]:
-        while self._controller_port in (None, self.port):
-            self._controller_port = free_port()
-        assert self._controller_port is not None
-        return {"clients": self.port, "controller": self._controller_port}
+        for purpose in ("controller", *self._listeners):
+            while self._further_ports.get(purpose) in (None, self.port):
+                port = free_port()
+                if port not in self._further_ports.values():
+                    self._further_ports[purpose] = port
+        return {"clients": self.port, **self._further_ports}
 
     def _prepare(self, folder: Path) -> None:
         prepare()
@@ -126,7 +136,7 @@ class EmbeddedKafka(EmbeddedServer):
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         (folder / "tmp").mkdir()
         lines = (f"{key}={value}\n" for key, value in self._properties(folder).items())
-        (folder / "server.properties").write_text("".join(lines), encoding="utf-8")
+        _write_private(folder / "server.properties", "".join(lines))
         if not (folder / "log" / "meta.properties").exists():
             self._format(folder)
 
@@ -141,11 +151,21 @@ class EmbeddedKafka(EmbeddedServer):
         return (LOOPBACK, self.port) in brokers
 
     def _properties(self, folder: Path) -> dict[str, str]:
-        controller = f"{LOOPBACK}:{self._ports()['controller']}"
+        ports = self._ports()
+        controller = f"{LOOPBACK}:{ports['controller']}"
+        further = self._listeners.values()
+        bound = [f"{extra.name}://{LOOPBACK}:{ports[extra.name]}" for extra in further]
+        advertised = [f"{extra.name}://{self.bootstrap_of(extra.name)}" for extra in further]
+        protocols = [f"{extra.name}:{extra.protocol}" for extra in further]
+        plain = f"PLAINTEXT://{self.bootstrap}"
         return {
             **_BROKER,
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([plain, f"CONTROLLER://{controller}", *bound]),
+            "advertised.listeners": ",".join([plain, *advertised]),
+            "listener.security.protocol.map": ",".join(
+                ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *protocols]
+            ),
+            **dict(setting for extra in further for setting in extra.properties()),
             # The static form: nothing in the data remembers the port, so that the folder can
             # be opened on other ports later.
             "controller.quorum.voters": f"1@{controller}",
@@ -162,6 +182,7 @@ class EmbeddedKafka(EmbeddedServer):
         with self.log_file.open("ab") as log:
             # A leading hyphen would be read as an option.
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
+            tool += scram_records(self._listeners.values())
             try:
                 outcome = subprocess.run(
                     [*self._java_command(folder), *tool, "-c", folder / "server.properties"],
@@ -175,6 +196,13 @@ class EmbeddedKafka(EmbeddedServer):
                 raise self._failure(f"formatting {folder} took too long") from error
         if outcome.returncode:
             raise self._failure(f"its data folder {folder} cannot be formatted")
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a file that holds passwords, if listeners have users."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)  # it may be there from a former start
+    path.write_text(text, encoding="utf-8")
 
 
 def _registered_brokers(port: int) -> set[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """Topics: which there are, and creating those that are missing; what exists is never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from aiokafka.errors import for_code
 
 from processor.settings import KafkaSettings
 from processor.streaming.deadletter import SUFFIX
+from processor.streaming.refusal import explained
 from schemas.events import EventType
 
 _DEAD_LETTER_RETENTION_MS: Final = 7 * 86_400_000
@@ -59,29 +60,35 @@ async def create_missing(kafka: KafkaSettings, client_options: Mapping[str, Any]
     """Create the topics that are missing; returns their names.
 
     Raises:
+        KafkaRefusedError: a broker does not let us in.
         aiokafka.errors.KafkaError: the broker is away, or refused one of them.
     """
-    admin = AIOKafkaAdminClient(**client_options)
-    await admin.start()
-    try:
-        existing = set(await admin.list_topics())
-        missing = [plan for plan in topic_plans(kafka) if plan.name not in existing]
-        if not missing:
-            return []
-        response = await admin.create_topics(
-            [
-                NewTopic(
-                    plan.name,
-                    num_partitions=plan.partitions,
-                    replication_factor=plan.replication,
-                    topic_configs=dict(plan.configs),
-                )
-                for plan in missing
-            ]
-        )
-        for topic, code, *detail in response.topic_errors:
-            if code not in (0, _TOPIC_ALREADY_EXISTS):
-                raise for_code(code)(f"{topic}: {detail[0] if detail else ''}")
-        return [plan.name for plan in missing]
-    finally:
-        await admin.close()
+    async with explained(kafka):
+        admin = AIOKafkaAdminClient(**client_options)
+        try:
+            await admin.start()
+            return await _create_missing(admin, topic_plans(kafka))
+        finally:
+            await admin.close()
+
+
+async def _create_missing(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> list[str]:
+    existing = set(await admin.list_topics())
+    missing = [plan for plan in plans if plan.name not in existing]
+    if not missing:
+        return []
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                plan.name,
+                num_partitions=plan.partitions,
+                replication_factor=plan.replication,
+                topic_configs=dict(plan.configs),
+            )
+            for plan in missing
+        ]
+    )
+    for topic, code, *detail in response.topic_errors:
+        if code not in (0, _TOPIC_ALREADY_EXISTS):
+            raise for_code(code)(f"{topic}: {detail[0] if detail else ''}")
+    return [plan.name for plan in missing]
