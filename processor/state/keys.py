@@ -43,7 +43,7 @@ class PartitionKeys:
     Attributes:
         base: what they all begin with; scripts build the names of panes and generations from it.
         meta: hash: epoch, owner, offset, seq, clock, watermark, open_sessions, lag, log,
-            stat:….
+            complete_from, rebuild_to, topic_id, stat:….
         panes: set of ``<pane_ms>:<start_ms>``, one for each pane there is.
         generations: set of the numbers of remembered id generations.
         sessions: hash of keyed session hash → encoded entry.

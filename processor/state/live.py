@@ -31,6 +31,8 @@ class Status:
         published_at_ms: wall-clock time of the tick, epoch milliseconds.
         open_sessions: sessions that are not closed, over all partitions.
         leader: names the publisher: the lease's epoch and holder.
+        rebuilding: partitions whose lost counts are being made again.
+        unclaimed: partitions that no worker has stored anything of yet.
     """
 
     revision: int
@@ -39,6 +41,8 @@ class Status:
     published_at_ms: int
     open_sessions: int
     leader: str
+    rebuilding: int = 0
+    unclaimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class PartitionProgress:
         clock_ms: its event clock, epoch milliseconds; 0 before its first event.
         watermark_ms: its watermark, epoch milliseconds.
         stats: events by outcome, since the state began: ``counted``, ``repeats``, ….
+        complete_from_ms: windows that begin before it may lack events; 0 where none does.
+        rebuilding: lost counts are being made again from the log.
     """
 
     topic: str
@@ -62,6 +68,8 @@ class PartitionProgress:
     clock_ms: int
     watermark_ms: int
     stats: Mapping[str, int]
+    complete_from_ms: int = 0
+    rebuilding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,8 @@ def _status(fields: Mapping[bytes, bytes]) -> Status:
         published_at_ms=int(fields[b"published_at"]),
         open_sessions=int(fields[b"open_sessions"]),
         leader=text(fields[b"leader"]),
+        rebuilding=int(fields.get(b"rebuilding", 0)),
+        unclaimed=int(fields.get(b"unclaimed", 0)),
     )
 
 
@@ -182,4 +192,6 @@ def _partition(topic: str, number: int, meta: Mapping[bytes, bytes]) -> Partitio
             for name, count in fields.items()
             if name.startswith(_STAT)
         },
+        complete_from_ms=int(fields.get("complete_from", 0)),
+        rebuilding=bool(int(fields.get("rebuild_to", 0))),
     )

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from processor.core.changes import Changes
 from processor.core.panes import Tier
 from processor.core.segments import SegmentSet
+from processor.state.completeness import WHOLE, Completeness
 from processor.state.keys import Keys, PartitionKeys
 from processor.state.replies import raw, text
 from processor.state.scripts import source
@@ -56,11 +57,15 @@ class Claim:
         panes: names ``<pane_ms>:<start_ms>`` of the panes there are.
         generations: remembered ids, oldest first.
         sessions: encoded sessions by keyed hash.
+        completeness: what the counts lack.
+        topic_id: of the topic that was counted; empty where the broker did not tell it.
     """
 
     epoch: int
     offset: int | None
     clock_ms: int
+    completeness: Completeness = WHOLE
+    topic_id: str = ""
     panes: set[str] = field(default_factory=set)
     generations: list[StoredGeneration] = field(default_factory=list)
     sessions: dict[str, bytes] = field(default_factory=dict)
@@ -91,27 +96,38 @@ class PartitionStore:
         self._epoch = 0
         self._seq = 0
         self.offset: int | None = None
+        self.completeness = WHOLE
         self._flush = redis.register_script(source("flush"))
         self._claim = redis.register_script(source("claim"))
 
-    async def claim(self, owner: str) -> Claim:
+    async def claim(self, owner: str, topic_id: str = "") -> Claim:
         """Take the partition over, fencing every earlier owner, and load what its engine needs.
+
+        Args:
+            owner: names the worker.
+            topic_id: the id that the broker gave the topic, empty where it is not known.
 
         Raises:
             redis.exceptions.RedisError: Redis is away, full or read-only, or its user may not do
                 all that a flush does.
         """
-        reply = await self._claim(keys=[self.keys.meta, self.keys.probe], args=[owner])
+        reply = await self._claim(keys=[self.keys.meta, self.keys.probe], args=[owner, topic_id])
         meta = {bytes(k): bytes(v) for k, v in zip(reply[::2], reply[1::2], strict=True)}
         # The publisher finds the partitions here; a name in it twice does no harm.
         await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")
         self._epoch, self._seq = int(meta[b"epoch"]), 0
         self.offset = int(meta[b"offset"]) if meta.get(b"offset") else None
+        self.completeness = Completeness(
+            complete_from_ms=int(meta.get(b"complete_from", 0)),
+            rebuild_to=int(meta.get(b"rebuild_to", 0)),
+        )
         self._panes = {text(name) for name in await self._redis.smembers(self.keys.panes)}
         return Claim(
             epoch=self._epoch,
             offset=self.offset,
             clock_ms=int(meta.get(b"clock", b"0")),
+            completeness=self.completeness,
+            topic_id=text(meta.get(b"topic_id", b"")),
             panes=set(self._panes),
             generations=[g async for g in self._stored_generations()],
             sessions={
@@ -122,13 +138,21 @@ class PartitionStore:
             },
         )
 
-    async def flush(self, changes: Changes, next_offset: int, *, lag: int = 0) -> None:
+    async def flush(
+        self,
+        changes: Changes,
+        next_offset: int,
+        *,
+        lag: int = 0,
+        completeness: Completeness | None = None,
+    ) -> None:
         """Write changes and the next offset, or nothing.
 
         Args:
             changes: what the engine gave.
             next_offset: the first offset that is not in them.
             lag: records behind the log's end, for whoever watches.
+            completeness: what the counts lack from now on; as it was unless given.
 
         Raises:
             Fenced: another worker owns the partition now.
@@ -136,6 +160,7 @@ class PartitionStore:
             redis.exceptions.RedisError: Redis did not do it, or did not say so; try again with
                 the same arguments.
         """
+        lacks = self.completeness if completeness is None else completeness
         drop_panes = self._prune(changes)
         keys = self.keys
         arguments: list[Any] = [
@@ -151,6 +176,8 @@ class PartitionStore:
                     "watermark": changes.watermark_ms,
                     "open_sessions": changes.open_sessions,
                     "lag": lag,
+                    "complete_from": lacks.complete_from_ms,
+                    "rebuild_to": lacks.rebuild_to,
                 }
             ),
             json.dumps(changes.stats),
@@ -185,6 +212,7 @@ class PartitionStore:
             )
         self._seq += 1
         self.offset = next_offset
+        self.completeness = lacks
         self._panes.update(f"{pane_ms}:{start}" for pane_ms, start in changes.deltas)
         self._panes.difference_update(drop_panes)
 

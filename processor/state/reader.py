@@ -1,12 +1,13 @@
 """Reads all partitions' panes and follows their flushes: what the publisher merges.
 
 Each partition is loaded once, together with its place in its log in one transaction, and followed
-from there delta by delta. A reader that missed an entry (it fell behind, or Redis was rolled back)
-is told to load afresh.
+from there delta by delta. A reader that missed an entry (it fell behind, or Redis was rolled back
+or emptied) is told to load afresh.
 """
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +15,14 @@ from redis.asyncio import Redis
 
 from processor.core.rollup import PaneDeltas, merge_deltas
 from processor.core.totals import RollingTotals
+from processor.state.completeness import NEVER, WHOLE, Completeness
 from processor.state.keys import Keys
 from processor.state.replies import text
 
 _LOAD_TRIES: Final = 20
 _FOLLOW_COUNT: Final = 100
+_STATUS: Final = ("clock", "watermark", "open_sessions", "complete_from", "rebuild_to")
+"""What a flush says of its partition, in its log entry and in the partition's meta."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,7 @@ class PartitionView:
         clock_ms: the partition's event clock, 0 before its first event.
         watermark_ms: its watermark.
         open_sessions: its sessions that are not closed.
+        completeness: what its counts lack; ``None`` before its owner has stored anything.
     """
 
     topic: str
@@ -42,12 +47,17 @@ class PartitionView:
     clock_ms: int = 0
     watermark_ms: int = 0
     open_sessions: int = 0
+    completeness: Completeness | None = None
 
     def update(self, status: dict[str, int]) -> None:
         """Take over what a flush said of its partition."""
         self.clock_ms = status["clock"]
         self.watermark_ms = status["watermark"]
         self.open_sessions = status["open_sessions"]
+        # What an earlier version stored does not say it.
+        self.completeness = Completeness(
+            status.get("complete_from", 0), status.get("rebuild_to", 0)
+        )
 
 
 class StateReader:
@@ -56,11 +66,14 @@ class StateReader:
     Args:
         redis: a client with bounded time-outs.
         keys: key names of the deployment.
+        topics: whose partitions to read; those of a topic that is not configured any more stay in
+            the register and would hold the watermark back. All, unless given.
     """
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, topics: Collection[str] | None = None) -> None:
         self._redis = redis
         self._keys = keys
+        self._topics = topics
         self._views: dict[str, PartitionView] = {}
 
     @property
@@ -78,13 +91,41 @@ class StateReader:
         """Sessions that are not closed, over all partitions."""
         return sum(view.open_sessions for view in self._views.values())
 
+    @property
+    def rebuilding(self) -> int:
+        """Partitions whose lost counts are being made again."""
+        return sum(bool(v.completeness and v.completeness.rebuild_to) for v in self._views.values())
+
+    def unclaimed(self, partitions: Mapping[str, int]) -> dict[str, int]:
+        """How many partitions of each topic nothing is stored of yet, where there are such.
+
+        Args:
+            partitions: how many partitions each topic has.
+        """
+        stored = Counter(v.topic for v in self._views.values() if v.completeness is not None)
+        return {t: count - stored[t] for t, count in partitions.items() if count > stored[t]}
+
+    def complete_from_ms(self, partitions: Mapping[str, int]) -> dict[str, int]:
+        """By topic the time from which all of its events are counted; never while some are not.
+
+        Args:
+            partitions: how many partitions each topic has.
+        """
+        found = dict.fromkeys(self.unclaimed(partitions), NEVER)
+        for view in self._views.values():
+            whole_from_ms = (view.completeness or WHOLE).whole_from_ms
+            found[view.topic] = max(found.get(view.topic, 0), whole_from_ms)
+        return found
+
     async def follow(self, totals: RollingTotals) -> bool:
         """Apply what was flushed since the last call, and load partitions that are new.
 
         Returns:
-            False where an entry was missed: start again with fresh totals and a fresh reader.
+            False where an entry was missed or a partition vanished: start again with fresh totals
+            and a fresh reader.
         """
-        await self._load_new(totals)
+        if not await self._load_new(totals):
+            return False
         behind = list(self._views.values())
         flushed: PaneDeltas = {}  # of all partitions together: most of them count in the same panes
         while behind:
@@ -108,31 +149,35 @@ class StateReader:
         totals.apply(flushed)
         return True
 
-    async def _load_new(self, totals: RollingTotals) -> None:
-        for member in await self._redis.smembers(self._keys.partitions):
-            name = text(member)
-            if name not in self._views:
-                topic, _, number = name.rpartition(" ")
+    async def _load_new(self, totals: RollingTotals) -> bool:
+        names = {text(member) for member in await self._redis.smembers(self._keys.partitions)}
+        if not self._views.keys() <= names:
+            return False  # Redis was emptied
+        for name in names - self._views.keys():
+            topic, _, number = name.rpartition(" ")
+            if self._topics is None or topic in self._topics:
                 view = PartitionView(topic, int(number))
                 totals.apply(await self._load(view))
                 self._views[name] = view
+        return True
 
     async def _load(self, view: PartitionView) -> PaneDeltas:
         keys = self._keys.partition(view.topic, view.partition)
         for _ in range(_LOAD_TRIES):
             expected = sorted(map(text, await self._redis.smembers(keys.panes)))
             pipeline = self._redis.pipeline(transaction=True)
-            pipeline.hmget(keys.meta, "log", "clock", "watermark", "open_sessions")
+            pipeline.hmget(keys.meta, "offset", "log", *_STATUS)
             pipeline.xrevrange(keys.log, count=1)
             pipeline.smembers(keys.panes)
             for name in expected:
                 pipeline.hgetall(keys.pane(name))
-            meta, last, panes, *contents = await pipeline.execute()
+            (offset, log, *status), last, panes, *contents = await pipeline.execute()
             if not set(map(text, panes)) <= set(expected):
                 continue  # a pane began in between: once more, with it
-            log, clock, watermark, open_sessions = (int(field or 0) for field in meta)
-            view.update({"clock": clock, "watermark": watermark, "open_sessions": open_sessions})
-            view.entry = log
+            view.update({name: int(n or 0) for name, n in zip(_STATUS, status, strict=True)})
+            if offset is None:
+                view.completeness = None
+            view.entry = int(log or 0)
             view.entry_id = last[0][0].decode() if last else "0-0"
             return _panes(expected, contents)
         raise TimeoutError(f"{view.topic}-{view.partition}: panes change faster than they load")

@@ -3,7 +3,8 @@
 -- KEYS: meta, panes, generations, sessions, log
 -- ARGV: base, epoch, seq, expected offset ('' for none), next offset,
 --       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
---       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…}, stats: JSON {name: n},
+--       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…,"complete_from":…,
+--       "rebuild_to":…}, stats: JSON {name: n},
 --       drop: JSON {"panes":[…],"generations":[…],"sessions":[…]}, log length,
 --       number of generations g, then g × (number, ids, contents), then session key, entry, …
 -- Returns {'ok'} | {'fenced', epoch stored} | {'moved', offset stored}.
@@ -34,7 +35,7 @@ local drop = cjson.decode(ARGV[9])
 
 redis.call('HSET', meta, 'seq', seq, 'offset', offset, 'clock', status.clock,
   'watermark', status.watermark, 'open_sessions', status.open_sessions,
-  'lag', status.lag)
+  'lag', status.lag, 'complete_from', status.complete_from, 'rebuild_to', status.rebuild_to)
 
 local overflows = 0
 for pane, by_series in pairs(deltas) do
@@ -45,12 +46,22 @@ for pane, by_series in pairs(deltas) do
       local reply = redis.pcall('HINCRBY', key, series .. '|' .. measure, n)
       if type(reply) == 'table' then
         overflows = overflows + 1 -- past 64 bits: keep the rest of the flush whole, and say so
+        measures[measure] = nil
       end
     end
   end
 end
+local applied = ARGV[6]
 if overflows > 0 then
   redis.call('HINCRBY', meta, 'stat:overflows', overflows)
+  for _, by_series in pairs(deltas) do
+    for _, measures in pairs(by_series) do
+      for measure, n in pairs(measures) do -- as text: cjson would round them to 14 digits
+        measures[measure] = type(n) == 'number' and string.format('%.0f', n) or n
+      end
+    end
+  end
+  applied = cjson.encode(deltas)
 end
 for name, n in pairs(stats) do
   redis.call('HINCRBY', meta, 'stat:' .. name, n)
@@ -82,5 +93,5 @@ for _, session in ipairs(drop.sessions) do
 end
 
 local n = redis.call('HINCRBY', meta, 'log', 1)
-redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n, 'deltas', ARGV[6], 'status', ARGV[7])
+redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n, 'deltas', applied, 'status', ARGV[7])
 return {'ok'}
