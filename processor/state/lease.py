@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from processor.state.keys import Keys
-from processor.state.scripts import source
+from processor.state.scripts import Script, source
 
 
 class Lease:
@@ -22,9 +22,9 @@ class Lease:
         self.holder = holder
         self.ttl_ms = ttl_ms
         self.epoch = 0
-        self._script = redis.register_script(source("lease"))
-        self._release = redis.register_script(
-            "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+        self._script = Script(redis, source("lease"))
+        self._release = Script(
+            redis, "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
         )
 
     @property

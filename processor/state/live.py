@@ -12,6 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from processor.state.keys import Keys
+from processor.state.pipelines import read_at_once, read_each
 from processor.state.replies import text
 
 _STAT: Final = "stat:"
@@ -134,11 +135,10 @@ class LiveReadings:
             redis.exceptions.RedisError: Redis is away or refuses.
         """
         keys = self._keys
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.hgetall(keys.readings)
-        pipeline.hgetall(keys.status)
-        pipeline.smembers(keys.partitions)
-        readings, status, members = await pipeline.execute()
+        readings, status = await read_at_once(
+            self._redis, keys.status, [("HGETALL", keys.readings), ("HGETALL", keys.status)]
+        )
+        members = await self._redis.smembers(keys.partitions)
         return Snapshot(
             rows=_rows(readings, wanted),
             status=_status(status) if status else None,
@@ -146,10 +146,9 @@ class LiveReadings:
         )
 
     async def _progress(self, names: list[tuple[str, int]]) -> tuple[PartitionProgress, ...]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for topic, number in names:
-            pipeline.hgetall(self._keys.partition(topic, number).meta)
-        metas = await pipeline.execute() if names else []
+        metas = await read_each(
+            self._redis, [("HGETALL", self._keys.partition(*name).meta) for name in names]
+        )
         return tuple(_partition(*name, meta) for name, meta in zip(names, metas, strict=True))
 
 

@@ -6,7 +6,9 @@ number, and the second try finds the first one's.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,13 +20,14 @@ from processor.core.segments import SegmentSet
 from processor.state.completeness import WHOLE, Completeness
 from processor.state.keys import Keys, PartitionKeys
 from processor.state.replies import raw, text
-from processor.state.scripts import source
+from processor.state.scripts import Script, source
 
 _EXACT_IN_LUA: Final = 1 << 53
 """Lua's numbers are doubles: a larger delta travels as text, which Redis takes as well."""
 
 _SCAN_COUNT: Final = 1000
 _PRUNE_EVERY_MS: Final = 10_000
+_LIST_EVERY_S: Final = 30.0
 LOG_LENGTH: Final = 256
 """Flushes kept in a partition's log for readers; one that falls further behind loads afresh."""
 
@@ -95,10 +98,12 @@ class PartitionStore:
         self._pruned_at_ms = 0
         self._epoch = 0
         self._seq = 0
+        self._writer = ""
+        self._list_at = 0.0
         self.offset: int | None = None
         self.completeness = WHOLE
-        self._flush = redis.register_script(source("flush"))
-        self._claim = redis.register_script(source("claim"))
+        self._flush = Script(redis, source("flush"))
+        self._claim = Script(redis, source("claim"))
 
     async def claim(self, owner: str, topic_id: str = "") -> Claim:
         """Take the partition over, fencing every earlier owner, and load what its engine needs.
@@ -113,9 +118,10 @@ class PartitionStore:
         """
         reply = await self._claim(keys=[self.keys.meta, self.keys.probe], args=[owner, topic_id])
         meta = {bytes(k): bytes(v) for k, v in zip(reply[::2], reply[1::2], strict=True)}
-        # The publisher finds the partitions here; a name in it twice does no harm.
-        await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")
+        await self._list()
         self._epoch, self._seq = int(meta[b"epoch"]), 0
+        # A Redis that went back to an earlier state gives an epoch twice, to two owners.
+        self._writer = secrets.token_hex(4)
         self.offset = int(meta[b"offset"]) if meta.get(b"offset") else None
         self.completeness = Completeness(
             complete_from_ms=int(meta.get(b"complete_from", 0)),
@@ -161,12 +167,14 @@ class PartitionStore:
                 the same arguments.
         """
         lacks = self.completeness if completeness is None else completeness
+        if time.monotonic() >= self._list_at:
+            await self._list()
         drop_panes = self._prune(changes)
         keys = self.keys
         arguments: list[Any] = [
             keys.base,
             self._epoch,
-            self._seq + 1,
+            f"{self._writer}:{self._seq + 1}",
             "" if self.offset is None else self.offset,
             next_offset,
             encode_deltas(changes),
@@ -200,7 +208,10 @@ class PartitionStore:
         for session, entry in changes.sessions.items():
             arguments += (session, entry)
         status, *detail = await self._flush(
-            keys=[keys.meta, keys.panes, keys.generations, keys.sessions, keys.log],
+            keys=[
+                *(keys.meta, keys.panes, keys.generations, keys.sessions, keys.log),
+                *self._touched(changes, drop_panes),
+            ],
             args=arguments,
         )
         if status == b"fenced":
@@ -215,6 +226,22 @@ class PartitionStore:
         self.completeness = lacks
         self._panes.update(f"{pane_ms}:{start}" for pane_ms, start in changes.deltas)
         self._panes.difference_update(drop_panes)
+
+    async def _list(self) -> None:
+        # The publisher finds the partitions here; a name in it twice does no harm. In a cluster it
+        # is another node that may forget it, so it is said again.
+        await self._redis.sadd(self._partitions_key, f"{self._topic} {self._partition}")
+        self._list_at = time.monotonic() + _LIST_EVERY_S
+
+    def _touched(self, changes: Changes, drop_panes: list[str]) -> Iterator[str]:
+        keys = self.keys
+        for pane_ms, start in changes.deltas:
+            yield keys.pane(f"{pane_ms}:{start}")
+        for name in drop_panes:
+            yield keys.pane(name)
+        for number in [r.generation for r in changes.ids] + changes.forgotten_generations:
+            yield keys.ids(number)
+            yield keys.contents(number)
 
     def _prune(self, changes: Changes) -> list[str]:
         if changes.clock_ms < self._pruned_at_ms + _PRUNE_EVERY_MS:
@@ -263,7 +290,7 @@ class SegmentRegister:
     def __init__(self, redis: Redis, keys: Keys, sets: Sequence[SegmentSet], cap: int) -> None:
         self._keys = [keys.segments(names) for names in sets]
         self._cap = cap
-        self._admit = redis.register_script(source("admit"))
+        self._admit = Script(redis, source("admit"))
 
     async def admit(self, index: int, candidates: Sequence[str]) -> tuple[list[str], bool]:
         """Ask for segments of one set: those admitted, and whether the set is full now.

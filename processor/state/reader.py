@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 
@@ -17,6 +17,7 @@ from processor.core.rollup import PaneDeltas, merge_deltas
 from processor.core.totals import RollingTotals
 from processor.state.completeness import NEVER, WHOLE, Completeness
 from processor.state.keys import Keys
+from processor.state.pipelines import read_at_once, read_each
 from processor.state.replies import text
 
 _LOAD_TRIES: Final = 20
@@ -129,21 +130,20 @@ class StateReader:
         behind = list(self._views.values())
         flushed: PaneDeltas = {}  # of all partitions together: most of them count in the same panes
         while behind:
-            pipeline = self._redis.pipeline(transaction=False)
-            for view in behind:
-                log = self._keys.partition(view.topic, view.partition).log
-                pipeline.xread({log: view.entry_id}, count=_FOLLOW_COUNT)
-            replies = zip(behind, await pipeline.execute(), strict=True)
+            since = [
+                ("XRANGE", self._log(view), f"({view.entry_id}", "+", "COUNT", _FOLLOW_COUNT)
+                for view in behind
+            ]
+            replies = zip(behind, await read_each(self._redis, since), strict=True)
             behind = []
-            for view, reply in replies:
-                entries = list(_entries(reply))
+            for view, entries in replies:
                 for entry_id, fields in entries:
                     number = int(fields[b"n"])
-                    if number != view.entry + 1:
+                    if number != view.entry + 1 or text(fields[b"after"]) != view.entry_id:
                         return False
                     merge_deltas(flushed, decode_deltas(fields[b"deltas"]))
                     view.update(json.loads(fields[b"status"]))
-                    view.entry, view.entry_id = number, entry_id
+                    view.entry, view.entry_id = number, text(entry_id)
                 if len(entries) == _FOLLOW_COUNT:
                     behind.append(view)
         totals.apply(flushed)
@@ -161,24 +161,29 @@ class StateReader:
                 self._views[name] = view
         return True
 
+    def _log(self, view: PartitionView) -> str:
+        return self._keys.partition(view.topic, view.partition).log
+
     async def _load(self, view: PartitionView) -> PaneDeltas:
         keys = self._keys.partition(view.topic, view.partition)
         for _ in range(_LOAD_TRIES):
             expected = sorted(map(text, await self._redis.smembers(keys.panes)))
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.hmget(keys.meta, "offset", "log", *_STATUS)
-            pipeline.xrevrange(keys.log, count=1)
-            pipeline.smembers(keys.panes)
-            for name in expected:
-                pipeline.hgetall(keys.pane(name))
-            (offset, log, *status), last, panes, *contents = await pipeline.execute()
+            (offset, log, log_id, *status), panes, *contents = await read_at_once(
+                self._redis,
+                keys.meta,
+                [
+                    ("HMGET", keys.meta, "offset", "log", "log_id", *_STATUS),
+                    ("SMEMBERS", keys.panes),
+                    *(("HGETALL", keys.pane(name)) for name in expected),
+                ],
+            )
             if not set(map(text, panes)) <= set(expected):
                 continue  # a pane began in between: once more, with it
             view.update({name: int(n or 0) for name, n in zip(_STATUS, status, strict=True)})
             if offset is None:
                 view.completeness = None
             view.entry = int(log or 0)
-            view.entry_id = last[0][0].decode() if last else "0-0"
+            view.entry_id = text(log_id or "0-0")
             return _panes(expected, contents)
         raise TimeoutError(f"{view.topic}-{view.partition}: panes change faster than they load")
 
@@ -204,12 +209,3 @@ def _panes(names: Iterable[str], contents: Iterable[dict[bytes, bytes]]) -> Pane
             series, _, measure = field.decode().rpartition("|")
             by_series.setdefault(series, {})[measure] = int(count)
     return panes
-
-
-def _entries(reply: Any) -> Iterable[tuple[str, dict[bytes, bytes]]]:
-    # A list of [stream, entries] with protocol 2, a mapping with protocol 3.
-    streams = reply.items() if isinstance(reply, dict) else reply
-    for _, entries in streams:
-        batch = entries[0] if entries and isinstance(entries[0], list) else entries
-        for entry_id, fields in batch:
-            yield entry_id.decode(), fields

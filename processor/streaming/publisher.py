@@ -25,7 +25,7 @@ from processor.state.keys import Keys
 from processor.state.lease import Lease
 from processor.state.reader import StateReader
 from processor.state.replies import text
-from processor.state.scripts import source
+from processor.state.scripts import Script, source
 from schemas.timestamps import format_rfc3339
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Publisher:
         self._low_sample_under = low_sample_under
         self._now_ms = now_ms
         self._lease = Lease(redis, keys, holder, int(lease_ttl_s * 1000))
-        self._publish = redis.register_script(source("publish"))
+        self._publish = Script(redis, source("publish"))
         self._producer: AIOKafkaProducer | None = None
         self._revision = 0
         self._view: _View | None = None

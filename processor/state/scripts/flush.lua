@@ -1,6 +1,7 @@
 -- One partition's flush: fence, deltas, ids, sessions and next offset, all or nothing.
 --
--- KEYS: meta, panes, generations, sessions, log
+-- KEYS: meta, panes, generations, sessions, log, then every pane and generation named below: a
+-- cluster that is moving some of them to another node refuses the whole flush, which is tried again
 -- ARGV: base, epoch, seq, expected offset ('' for none), next offset,
 --       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
 --       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…,"complete_from":…,
@@ -14,7 +15,7 @@
 local meta, panes, generations, sessions, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, epoch, seq, expected, offset = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-local stored = redis.call('HMGET', meta, 'epoch', 'seq', 'offset')
+local stored = redis.call('HMGET', meta, 'epoch', 'seq', 'offset', 'log_id')
 if stored[1] ~= epoch then
   if tonumber(stored[1] or 0) > tonumber(epoch) then
     return {'fenced', stored[1]}
@@ -79,6 +80,13 @@ while at < #ARGV do
   at = at + 2
 end
 
+local n = redis.call('HINCRBY', meta, 'log', 1)
+-- Each entry names the one before it: a reader notices when Redis went back to an earlier state,
+-- even if as many entries were written since.
+local id = redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n,
+  'after', stored[4] or '0-0', 'deltas', applied, 'status', ARGV[7])
+redis.call('HSET', meta, 'log_id', id)
+
 for _, pane in ipairs(drop.panes) do
   redis.call('UNLINK', base .. 'p:' .. pane)
   redis.call('SREM', panes, pane)
@@ -92,6 +100,4 @@ for _, session in ipairs(drop.sessions) do
   redis.call('HDEL', sessions, session)
 end
 
-local n = redis.call('HINCRBY', meta, 'log', 1)
-redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n, 'deltas', applied, 'status', ARGV[7])
 return {'ok'}
