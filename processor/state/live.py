@@ -5,7 +5,7 @@ Every read is absolute, so a reader that missed some or was started late shows t
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -172,7 +172,7 @@ def _status(fields: Mapping[bytes, bytes]) -> Status:
     )
 
 
-def _partition_names(members: set[bytes]) -> list[tuple[str, int]]:
+def _partition_names(members: Iterable[bytes | str]) -> list[tuple[str, int]]:
     split = (text(member).rpartition(" ") for member in members)
     return [(topic, int(number)) for topic, _, number in split]
 
