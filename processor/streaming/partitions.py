@@ -9,7 +9,8 @@ fetched again.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
@@ -27,6 +28,7 @@ from processor.state.cancelling import cancel_until_done
 from processor.state.partition import Fenced, OffsetMoved, PartitionStore, SegmentRegister
 from processor.state.table import PaneTable
 from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.progress import Attempt, Awaited
 from processor.streaming.transport import BatchConsumer, RecordBatch
 from schemas.events import EventType
 
@@ -135,6 +137,7 @@ class Partitions:
         self._idle_after_s = idle_after_s
         self._now_ms = now_ms
         self._owned: dict[TP, OwnedPartition] = {}
+        self._attempts: set[Attempt] = set()
         self._consumer: BatchConsumer | None = None
         self._reclaim_at: float | None = None
         self.events_total = 0
@@ -144,6 +147,11 @@ class Partitions:
     def owned(self) -> Mapping[TP, OwnedPartition]:
         """Partitions by topic and number."""
         return self._owned
+
+    @property
+    def attempts(self) -> Collection[Attempt]:
+        """Writes and claims that are under way, and those that have to be tried again."""
+        return self._attempts
 
     # -- what the transport asks ----------------------------------------------------------------
 
@@ -288,7 +296,8 @@ class Partitions:
             changes.stats["missed"], partition.missed = partition.missed, 0
         try:
             if letters:
-                await self._persist(partition, partial(self._dead_letters.send, letters))
+                send = partial(self._dead_letters.send, letters)
+                await self._persist(partition, send, of=Awaited.DEAD_LETTERS)
             await self._persist(partition, partial(self._store, partition, changes, next_offset))
         except BaseException:
             # What was taken may not be stored, and the engine has it no more: a later flush
@@ -324,15 +333,29 @@ class Partitions:
             self._reclaim_at = time.monotonic() + _RETRY_MAX_S
 
     async def _persist(
-        self, partition: OwnedPartition, write: Callable[[], Awaitable[_T]]
+        self,
+        partition: OwnedPartition,
+        write: Callable[[], Awaitable[_T]],
+        of: Awaited = Awaited.REDIS,
     ) -> _T | None:
         """Try until it is done or the partition is no longer ours; each try is bounded in time."""
-        return await _retried(partition.store.name, write, lambda: partition.lost)
+        with self._attempting(partition.store.name, of) as attempt:
+            return await _retried(attempt, write, lambda: partition.lost)
+
+    @contextmanager
+    def _attempting(self, name: str, of: Awaited) -> Iterator[Attempt]:
+        attempt = Attempt(name, of, time.monotonic())
+        self._attempts.add(attempt)
+        try:
+            yield attempt
+        finally:
+            self._attempts.discard(attempt)
 
     async def _claim_one(self, tp: TP) -> OwnedPartition:
         event_type = self._topics[tp.topic]
         store = self._table.partition(tp.topic, tp.partition)
-        claim = await _retried(store.name, partial(store.claim, self._owner), lambda: False)
+        with self._attempting(store.name, Awaited.REDIS) as attempt:
+            claim = await _retried(attempt, partial(store.claim, self._owner), lambda: False)
         assert claim is not None  # never given up; Faust gives up its rebalance after a while
         engine = PartitionEngine(
             event_type,
@@ -350,14 +373,15 @@ class Partitions:
 
 
 async def _retried(
-    name: str, write: Callable[[], Awaitable[_T]], is_given_up: Callable[[], bool]
+    attempt: Attempt, write: Callable[[], Awaitable[_T]], is_given_up: Callable[[], bool]
 ) -> _T | None:
     delay = _RETRY_FIRST_S
     while not is_given_up():
         try:
             return await write()
         except (RedisError, KafkaError, OSError, TimeoutError) as error:
-            log.warning("%s: %s; trying again in %.2f s", name, error, delay)
+            attempt.error = str(error) or type(error).__name__
+            log.warning("%s: %s; trying again in %.2f s", attempt.name, attempt.error, delay)
             await asyncio.sleep(delay)
             delay = min(2 * delay, _RETRY_MAX_S)
     return None

@@ -213,6 +213,18 @@ class BatchConsumer(driver.Consumer):
             return 0
         return max(0, cast("int", state.highwater) - offset)
 
+    def fetched(self, tp: TP) -> tuple[int, int] | None:
+        """Where the last batch handed out ends, and where the fetcher stands.
+
+        The fetcher is further: it reads ahead, and passes the marks of transactions. ``None``
+        while the partition is not sought.
+        """
+        state = self._fetch_state(tp)
+        chain = cast("BatchConsumerThread", self._thread).chains.get(tp)
+        if state is None or chain is None or not state.has_valid_position:
+            return None
+        return chain.next_offset, cast("int", state.position)
+
     def _fetch_state(self, tp: TP) -> Any:
         consumer = cast("BatchConsumerThread", self._thread)._ensure_consumer()  # noqa: SLF001
         subscription = consumer._subscription.subscription  # noqa: SLF001
