@@ -83,6 +83,7 @@ class Publisher:
         self._publish = Script(redis, source("publish"))
         self._producer: AIOKafkaProducer | None = None
         self._revision = 0
+        self._stored_revision = 0
         self._view: _View | None = None
 
     @property
@@ -124,7 +125,7 @@ class Publisher:
             for key, row in view.presenter.changed(watermark_ms, self._revision).items()
         }
         if not await self._write_redis(rows, view, time_ms, watermark_ms):
-            log.info("the publisher's lease went to another worker")
+            log.info("the publisher's lease went to another worker, or Redis to an earlier state")
             await self._forget()
             return 0
         if rows:
@@ -159,8 +160,9 @@ class Publisher:
         if view is None:
             log.info("publishing: lease epoch %s", self._lease.epoch)
             stored = await self._redis.hget(self._keys.status, "revision")
+            self._stored_revision = int(stored or 0)
             # The clock is ahead of any number of ticks: revisions grow even if Redis lost them.
-            self._revision = max(int(stored or 0), self._now_ms())
+            self._revision = max(self._stored_revision, self._now_ms())
             self._producer = self._new_producer()
             await asyncio.wait_for(self._producer.start(), _KAFKA_TIMEOUT_S)
         else:
@@ -184,8 +186,8 @@ class Publisher:
             "published_at": self._now_ms(),
             "open_sessions": view.reader.open_sessions,
         }
-        arguments: list[Any] = [self._lease.token, self._lease.ttl_ms, self._revision]
-        arguments.append(2 * len(status))
+        arguments: list[Any] = [self._lease.token, self._lease.ttl_ms]
+        arguments += (self._revision, self._stored_revision, 2 * len(status))
         for field, value in status.items():
             arguments += (field, value)
         arguments.append(UPDATES_LENGTH)
@@ -195,6 +197,8 @@ class Publisher:
         published = await self._publish(
             keys=[keys.lease, keys.status, keys.readings, keys.updates], args=arguments
         )
+        if published:
+            self._stored_revision = self._revision
         return bool(published)
 
     async def _write_kafka(self, rows: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from processor.state.keys import Keys
+from processor.state.pipelines import read_at_once
 from processor.state.replies import text
 
 Panes = dict[tuple[int, int], dict[str, Counter[str]]]
@@ -98,10 +99,11 @@ class StoredState:
 
     async def tick(self) -> Tick:
         """The last tick: what stands of all readings, as of one instant."""
-        pipeline = self.redis.pipeline(transaction=True)
-        pipeline.hgetall(self.keys.status)
-        pipeline.hgetall(self.keys.readings)
-        status, readings = await pipeline.execute()
+        status, readings = await read_at_once(
+            self.redis,
+            self.keys.status,
+            [("HGETALL", self.keys.status), ("HGETALL", self.keys.readings)],
+        )
         return Tick(
             revision=int(status.get(b"revision", 0)),
             clock_ms=int(status.get(b"clock", 0)),

@@ -23,10 +23,14 @@ class Leader:
     def __init__(self, redis: Redis, prefix: str, name: str, ttl_ms: int = LONG_MS) -> None:
         self.keys = Keys(prefix)
         self.lease = Lease(redis, self.keys, name, ttl_ms)
+        self._redis = redis
         self._publish = redis.register_script(source("publish"))
 
-    async def publish(self, revision: int, rows: dict[str, Any] | None = None) -> bool:
-        arguments: list[Any] = [self.lease.token, self.lease.ttl_ms, revision]
+    async def publish(
+        self, revision: int, rows: dict[str, Any] | None = None, *, after: int | None = None
+    ) -> bool:
+        last = await self._redis.hget(self.keys.status, "revision") if after is None else after
+        arguments: list[Any] = [self.lease.token, self.lease.ttl_ms, revision, int(last or 0)]
         arguments += [2, "leader", self.lease.token, 100]
         for key, row in (rows or {"nps|1h|all": revision}).items():
             arguments += [key, json.dumps(row)]
@@ -127,6 +131,16 @@ async def test_the_revision_never_goes_back(redis: Redis, prefix: str) -> None:
     assert await redis.hgetall(leader.keys.readings) == {b"nps|1h|all": b"7"}
 
 
+async def test_a_tick_after_one_that_redis_has_lost_is_refused(redis: Redis, prefix: str) -> None:
+    leader = Leader(redis, prefix, "a")
+    await leader.lease.hold()
+    assert await leader.publish(5, after=0)
+    assert await leader.publish(6, after=5)
+    await redis.hset(leader.keys.status, "revision", 5)  # as a replica has it that became master
+    assert not await leader.publish(7, after=6)
+    assert await leader.publish(7, after=5)
+
+
 async def test_a_tick_whose_answer_was_lost_is_published_once(
     redis: Redis, redis_server: EmbeddedRedis, prefix: str
 ) -> None:
@@ -136,7 +150,7 @@ async def test_a_tick_whose_answer_was_lost_is_published_once(
         await leader.lease.hold()
         assert await leader.publish(1)
         network.lose_replies()
-        assert await leader.publish(2)
+        assert await leader.publish(2, after=1)
         assert network.lost == 1
         await client.aclose()
     assert await revision(redis, prefix) == 2

@@ -1,8 +1,9 @@
 -- Publish one tick's readings, if the lease is still ours; renews it.
 -- KEYS: lease, status, readings, updates
--- ARGV: token, time to live in ms, revision, status: field count then pairs, stream length,
+-- ARGV: token, time to live in ms, revision, revision before it, status: field count then pairs, stream length,
 --       then reading key, JSON, …
--- Returns 1, or 0 where the lease was lost or the revision is not newer.
+-- Returns 1, or 0 where the lease was lost, the revision is not newer, or the one stored is not the
+-- one before: Redis went back to an earlier state, and readings with it that did not change since.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
@@ -10,14 +11,14 @@ local last = tonumber(redis.call('HGET', KEYS[2], 'revision') or '0')
 if tonumber(ARGV[3]) == last then
   return 1 -- the same tick once more: its answer was lost, its effect was not
 end
-if tonumber(ARGV[3]) < last then
+if tonumber(ARGV[3]) < last or tonumber(ARGV[4]) ~= last then
   return 0
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local fields = tonumber(ARGV[4])
-redis.call('HSET', KEYS[2], 'revision', ARGV[3], unpack(ARGV, 5, 4 + fields))
-local length = ARGV[5 + fields]
-local at = 6 + fields
+local fields = tonumber(ARGV[5])
+redis.call('HSET', KEYS[2], 'revision', ARGV[3], unpack(ARGV, 6, 5 + fields))
+local length = ARGV[6 + fields]
+local at = 7 + fields
 if at <= #ARGV then
   local changed = {}
   while at < #ARGV do
