@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.errors import ErrorCode
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import Part, Scenario
 from tests.harness.equality import check
 from tests.harness.events import TOPICS
 from tests.harness.kafka import Record, end_offsets, read_all, send
@@ -60,7 +60,7 @@ def written(topic: str, field: str, json_text: str, **fields: Any) -> bytes:
 
 
 async def refused(scenario: Scenario, refusals: Sequence[Refusal]) -> None:
-    """Send the scenario's log with the refusals in it, and compare what comes of both.
+    """Send the scenario's log with the refusals in it, and compare what a worker makes of both.
 
     The good events count as if the others were not there. Each of the others is a dead letter:
     key, value, headers and time as they were, and why and where from.
@@ -68,8 +68,20 @@ async def refused(scenario: Scenario, refusals: Sequence[Refusal]) -> None:
     Raises:
         AssertionError: one of them was not treated so.
     """
-    ends = await sent_and_done(scenario, list(_mixed(scenario, refusals)))
-    assert sum(ends.values()) == len(scenario.log) + len(refusals)
+    await scenario.create_topics()
+    # Before the worker: it would follow the clock while it waits, and take the log for a late one.
+    await send(scenario.deployment, _mixed(scenario, refusals))
+    with scenario.worker() as worker:
+        await worker.until_ready()
+        ends = await until_stored(scenario)
+        assert sum(ends.values()) == len(scenario.log) + len(refusals)
+        await check_counts(scenario, refusals)
+        assert worker.running
+    await check_letters(scenario, refusals)
+
+
+async def check_counts(scenario: Scenario, refusals: Sequence[Refusal]) -> None:
+    """The good events alone are counted, and the others are counted as refused."""
     expected = scenario.expected()
     await check(scenario.deployment, scenario.state, expected)
     stats = {name: await scenario.state.stat(name) for name in ("counted", "repeats", "rejected")}
@@ -78,12 +90,10 @@ async def refused(scenario: Scenario, refusals: Sequence[Refusal]) -> None:
         "repeats": expected.repeats,
         "rejected": expected.refused + len(refusals),
     }
-    await check_letters(scenario, refusals)
 
 
-async def sent_and_done(scenario: Scenario, records: list[Record]) -> dict[tuple[str, int], int]:
-    """Send records, and return the logs' ends when the worker has stored them."""
-    await send(scenario.deployment, records)
+async def until_stored(scenario: Scenario) -> dict[Part, int]:
+    """Return the logs' ends when a worker has stored them."""
     ends = await end_offsets(scenario.deployment, map(scenario.deployment.topic, TOPICS))
     return await eventually(
         lambda: scenario.state.offsets(ends),
@@ -140,7 +150,8 @@ async def check_letters(scenario: Scenario, refusals: Sequence[Refusal]) -> None
                 assert not message.isspace(), letter
                 found[_as_sent(letter), tuple(sorted(said.items()))] += 1
     assert wanted.total() == len(refusals)
-    assert list((found - wanted).elements()) == list((wanted - found).elements()) == []
+    missing, unasked = list((wanted - found).elements()), list((found - wanted).elements())
+    assert (missing, unasked) == ([], []), f"missing: {missing}; not asked for: {unasked}"
 
 
 def _as_sent(record: Any) -> tuple[Any, ...]:

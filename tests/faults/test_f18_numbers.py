@@ -77,7 +77,4 @@ def digits() -> Iterator[Refusal]:
 async def test_f18_a_number_that_is_not_one_is_refused_by_its_field(scenario: Scenario) -> None:
     refusals = [*surveys(), *purchases(), *digits()]
     scenario.write_log(20_000)
-    await scenario.create_topics()
-    with scenario.worker() as worker:
-        await worker.until_ready()
-        await refused(scenario, refusals)
+    await refused(scenario, refusals)

@@ -17,10 +17,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.errors import ErrorCode
-from tests.faults.refusals import Refusal, refused, sent_and_done, written
+from tests.faults.conftest import NewScenario
+from tests.faults.refusals import Refusal, refused, until_stored, written
 from tests.faults.scenario import Part, Scenario
 from tests.harness.events import MINUTE_MS, TOPICS
-from tests.harness.kafka import Record, read_all
+from tests.harness.kafka import Record, read_all, send
 from tests.harness.waiting import eventually
 
 DAY_S = 86_400
@@ -60,7 +61,10 @@ def no_times() -> Iterator[tuple[str, ErrorCode]]:
 
 
 @pytest.mark.timeout(120)
-async def test_f19_a_time_that_cannot_be_is_refused_and_moves_no_clock(scenario: Scenario) -> None:
+async def test_f19_a_time_that_cannot_be_is_refused_and_moves_no_clock(
+    new_scenario: NewScenario,
+) -> None:
+    scenario = new_scenario(settings={"ENGINE__IDLE_AFTER": "12h"})
     refusals = [
         Refusal(topic, written(topic, "occurred_at", text), code, "occurred_at")
         for topic in TOPICS
@@ -69,11 +73,8 @@ async def test_f19_a_time_that_cannot_be_is_refused_and_moves_no_clock(scenario:
     # Without sessions, which only the clock of an idle partition would close, and that clock off.
     log = [event for event in scenario.write_log(6_000) if event.topic != "session"]
     scenario.log = log
-    await scenario.create_topics()
-    with scenario.worker(settings={"ENGINE__IDLE_AFTER": "12h"}) as worker:
-        await worker.until_ready()
-        await refused(scenario, refusals)
-        stored = {part: await clock_and_watermark(scenario, part) for part in scenario.partitions}
+    await refused(scenario, refusals)
+    stored = {part: await clock_and_watermark(scenario, part) for part in scenario.partitions}
     clocks = await clocks_of_good_events(scenario)
     assert len(clocks) == 2 * 4, "a partition without a good event"
     assert stored == {
@@ -128,7 +129,8 @@ async def test_f19_every_spelling_of_a_good_time_is_the_same_second(scenario: Sc
     ]
     with scenario.worker() as worker:
         await worker.until_ready()
-        await sent_and_done(scenario, [Record(topic, b"k", value) for value in values])
+        await send(scenario.deployment, [Record(topic, b"k", value) for value in values])
+        await until_stored(scenario)
         panes = await scenario.state.panes()
     minutes = {cell: by_series["all"] for cell, by_series in panes.items() if cell[0] == 60_000}
     assert list(minutes.values()) == [{"nps.9": len(spellings)}]
@@ -147,7 +149,8 @@ async def test_f19_a_clock_a_little_ahead_counts_and_empties_no_window(scenario:
     ]
     with scenario.worker() as worker:
         await worker.until_ready()
-        await sent_and_done(scenario, [Record(topic, b"k", value) for value in values])
+        await send(scenario.deployment, [Record(topic, b"k", value) for value in values])
+        await until_stored(scenario)
         revision = await scenario.state.revision()
         await eventually(scenario.state.revision, lambda now: now >= revision + 2, what="two ticks")
         readings = await scenario.state.readings()
