@@ -2,9 +2,12 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
+
+_HIDDEN: Final = "**********"
+"""How a secret is shown."""
 
 
 def config(
@@ -27,7 +30,7 @@ def config(
 
 
 def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections of settings as TOML; a setting without a value becomes a comment.
+    """Sections of settings as TOML; a setting without a value, or a secret, becomes a comment.
 
     Examples:
         >>> print(as_toml({"kafka": {"group": "cxpulse", "instance_id": None}}), end="")
@@ -43,6 +46,8 @@ def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
         for name, value in settings.items():
             if value is None:
                 lines.append(f"# {name} is not set")
+            elif value == _HIDDEN:  # read again, it would be the password
+                lines.append(f"# {name} is set, and not shown")
             else:
                 # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
                 lines.append(f"{name} = {dumps(value)}")
