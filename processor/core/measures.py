@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from processor.core.observation import Observe
 from processor.core.sessions import Outcome
 
 Increments = Sequence[tuple[str, int]]
@@ -23,6 +24,14 @@ class MeasurePlan(Protocol):
     @property
     def count(self) -> "CountFunction":
         """Increments for the values of :attr:`reads`, ``None`` where a field is absent."""
+
+    @property
+    def observes(self) -> tuple[str, ...]:
+        """The event fields that decide what is observed; none where nothing is."""
+
+    @property
+    def observe(self) -> Observe:
+        """Observations for the values of :attr:`observes`, ``None`` where a field is absent."""
 
 
 class CountFunction(Protocol):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from processor.core.observation import Observation, Observe
+
 Increments = tuple[tuple[str, int], ...]
 """(measure name, how much to add) pairs; no name twice, no 0."""
 
@@ -21,6 +23,10 @@ _GA4_ENGAGED_MS: Final = 10_000
 _GA4_ENGAGED_VIEWS: Final = 2
 _LOW_BITS: Final = 32
 _LOW_MASK: Final = (1 << _LOW_BITS) - 1
+
+
+def _observe_nothing(_values: tuple[Any, ...]) -> tuple[Observation, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,18 @@ class MeasurePlan:
             what validation does not let through.
         hashable_reads: whether the values are always hashable. If not, some are a dict, and a
             caller that groups by them must group by something else.
+        observes: the fields that decide what `observe` gives, looked at event by event; none
+            where nothing is observed.
+        observe: the values of `observes` to what is observed beside the counters: identities to
+            tell apart, magnitudes to take percentiles of.
     """
 
     event_type: str
     reads: tuple[str, ...]
     count: Callable[[tuple[Any, ...]], Increments]
     hashable_reads: bool = True
+    observes: tuple[str, ...] = ()
+    observe: Observe = _observe_nothing
 
 
 def _count_survey(values: tuple[Any, ...]) -> Increments:

@@ -8,6 +8,7 @@ types only, and a tick asks every metric of every series that changed.
 from typing import Any
 
 from processor.core.estimate import Counts
+from processor.core.window_counts import WindowCounts
 from processor.metrics.registry import Metric
 
 
@@ -34,7 +35,9 @@ class _Watched(dict[str, int]):
 
 
 def families_of(counts: Counts) -> set[str]:
-    """The families that were counted."""
+    """The families that were counted, or that something beside the counters is known of."""
+    if isinstance(counts, WindowCounts):
+        return counts.families
     return {name.partition(".")[0] for name in counts}
 
 

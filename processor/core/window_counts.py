@@ -1,0 +1,94 @@
+"""What a metric is given of one window: its counters, and values that are computed when asked for.
+
+A sum of panes answers most metrics, but not how many customers there were, nor a median. Such
+values come from *sources* beside the counters: samples of what was observed, running bases. A
+source computes a value only when a metric asks for it, and says which families it has, so that
+nobody asks in vain.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+_UNASKED: Final = object()
+
+
+class Source(Protocol):
+    """Values of some families over one window and series."""
+
+    @property
+    def families(self) -> Collection[str]:
+        """The families (what stands before the first dot) that it knows something of."""
+
+    def read(self, name: str) -> int | None:
+        """The value of this name, ``None`` where it has none: nothing was observed."""
+
+
+class WindowCounts(Mapping[str, int]):
+    """Counters of one window and series, with values from sources beside them.
+
+    A name is looked up among the counters, then in the sources that know its family. Iterating
+    gives the counters alone: they are all there is to add up or to search.
+
+    Args:
+        counters: measure → count.
+        sources: what else is known of the window.
+
+    >>> class Median:
+    ...     families = ("wait_ms",)
+    ...     def read(self, name):
+    ...         return 250 if name == "wait_ms.p50" else None
+    >>> counts = WindowCounts({"nps.9": 3}, [Median()])
+    >>> counts.get("wait_ms.p50"), counts.get("wait_ms.p90"), counts.get("nps.9", 0), list(counts)
+    (250, None, 3, ['nps.9'])
+    """
+
+    __slots__ = ("_asked", "_counters", "_sources")
+
+    def __init__(self, counters: Mapping[str, int], sources: Iterable[Source] = ()) -> None:
+        self._counters = counters
+        self._sources = tuple(sources)
+        self._asked: dict[str, int | None] = {}
+
+    @property
+    def families(self) -> set[str]:
+        """The families that something is known of, counted or from a source."""
+        found = {name.partition(".")[0] for name in self._counters}
+        return found.union(*(source.families for source in self._sources))
+
+    def __getitem__(self, name: str) -> int:
+        value = self._find(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The value of this name, or the default where there is none."""
+        value = self._find(name)
+        return default if value is None else value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._counters)
+
+    def __len__(self) -> int:
+        return len(self._counters)
+
+    def _find(self, name: str) -> int | None:
+        counted = self._counters.get(name)
+        if counted is not None or not self._sources:
+            return counted
+        value = self._asked.get(name, _UNASKED)
+        if value is _UNASKED:
+            value = self._asked[name] = self._compute(name)
+        return value  # type: ignore[return-value]
+
+    def _compute(self, name: str) -> int | None:
+        family = name.partition(".")[0]
+        for source in self._sources:
+            if family in source.families:
+                value = source.read(name)
+                if value is not None:
+                    return value
+        return None
