@@ -213,6 +213,11 @@ class BatchConsumer(driver.Consumer):
             return 0
         return max(0, cast("int", state.highwater) - offset)
 
+    @property
+    def connected(self) -> bool:
+        """Whether its thread has a connection: before that nothing can be asked of it."""
+        return cast("BatchConsumerThread", self._thread)._consumer is not None  # noqa: SLF001
+
     def fetched(self, tp: TP) -> tuple[int, int] | None:
         """Where the last batch handed out ends, and where the fetcher stands.
 
