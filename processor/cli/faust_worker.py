@@ -1,8 +1,13 @@
-"""Faust's worker as a well-behaved process: our log lines, our exit codes, a bounded stop."""
+"""Faust's worker as a well-behaved process: our log lines, our exit codes, a bounded stop.
+
+It ends with exit code 0 when it was told to stop (SIGTERM, ctrl-c), also where the stop had to be
+cut short after `_STOP_WITHIN_S`, and with 1 after any failure, also where it stopped in order after
+that. So ``Restart=on-failure`` of systemd and ``restart: on-failure`` of Compose do what is meant.
+"""
 
 import asyncio
 import logging
-import os
+import signal
 import sys
 import threading
 import time
@@ -11,10 +16,13 @@ from typing import Any, Final
 import faust
 import uvloop
 
-from processor.cli.errors import CommandError, explain
+from processor.cli.errors import FAILED, CommandError, explain
 from processor.cli.servers import await_servers
 from processor.settings import Settings
+from processor.state.cancelling import cancel_until_done
 from processor.streaming.app import CxApp, create_app
+from processor.streaming.watchdog import Watchdog, end_stalled, leave
+from processor.streaming.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +78,12 @@ class OneLineWorker(faust.Worker):
 
         What was not flushed by then was not acknowledged: it is counted after the next start.
         """
-        overdue = threading.Timer(_STOP_WITHIN_S, _leave)
+        failure = self.crash_reason or self.app.crash_reason
+        health = self.app.worker.health
+        if failure is not None:
+            health.fail(failure)
+        health.stopping(_STOP_WITHIN_S)
+        overdue = threading.Timer(_STOP_WITHIN_S, _leave, (failure,))
         overdue.daemon = True
         overdue.start()
         log.info("stopping")
@@ -95,11 +108,17 @@ def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> b
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    counting = Worker(settings)
+    counting.serve_health(loop)
+    counting.health.starting("waiting for Kafka and Redis")
     # Before there is a log, in which every attempt to connect would be an error of its own.
-    loop.run_until_complete(await_servers(settings, patience_s or 0.0))
+    if not _servers_answer(loop, settings, patience_s or 0.0):
+        return True
     set_up_logging(loglevel)
-    app = create_app(settings)
+    app = create_app(settings, worker=counting)
     worker = OneLineWorker(app, loop=loop)
+    if settings.worker.stall_after_s:
+        Watchdog(counting.health, settings, loop, end_stalled).start()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
@@ -117,7 +136,31 @@ def _explain(error: BaseException | None) -> None:
     log.error("the worker ended by an error that should not happen", exc_info=error)
 
 
-def _leave() -> None:
-    log.warning("not stopped after %.0f s: leaving; the rest is counted later", _STOP_WITHIN_S)
-    logging.shutdown()
-    os._exit(0)
+def _servers_answer(loop: asyncio.AbstractEventLoop, settings: Settings, patience_s: float) -> bool:
+    """Wait for Kafka and Redis; ``False`` if a signal ended the wait."""
+    waiting = loop.create_task(await_servers(settings, patience_s))
+
+    def give_up() -> None:
+        ending.append(loop.create_task(cancel_until_done([waiting])))
+
+    ending: list[asyncio.Task[None]] = []
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, give_up)
+    try:
+        loop.run_until_complete(waiting)
+    except asyncio.CancelledError:
+        return False
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+    return True
+
+
+def _leave(failure: BaseException | None) -> None:
+    def say() -> None:
+        log.warning("not stopped after %.0f s: leaving; the rest is counted later", _STOP_WITHIN_S)
+        if failure is not None:
+            log.error("it stopped because of an error", exc_info=failure)
+
+    leave(0 if failure is None else FAILED, say)

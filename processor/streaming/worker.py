@@ -25,7 +25,10 @@ from processor.state.redis_url import async_client
 from processor.state.replies import raw
 from processor.state.table import PaneTable
 from processor.streaming.deadletter import DeadLetters
+from processor.streaming.health import Health
+from processor.streaming.health_server import HealthServer, health_routes
 from processor.streaming.kafka import client_options, durable_producer, readings_producer
+from processor.streaming.observer import Observer
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
 from processor.streaming.topics import create_missing, event_topics
@@ -62,10 +65,14 @@ class Worker:
     Args:
         settings: the configuration.
         now_ms: wall clock in milliseconds.
+
+    Attributes:
+        health: what it shows of itself to other threads.
     """
 
     def __init__(self, settings: Settings, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
         self.settings = settings
+        self.health = Health(settings.worker.ready_lag_max)
         self.topics = event_topics(settings.kafka)
         self.name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
         self._now_ms = now_ms
@@ -73,6 +80,24 @@ class Worker:
         self._publisher: Publisher | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_clients: list[Callable[[], object]] = []
+        self._server: HealthServer | None = None
+
+    def serve_health(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer health checks from now on, where they are configured; once is enough.
+
+        Args:
+            loop: the one that the worker runs on, or will.
+
+        Raises:
+            OSError: the port is taken, or the host is not ours.
+        """
+        settings = self.settings.worker
+        if self.health.beat:
+            return
+        self.health.beat_on(loop)
+        if settings.health_port is not None:
+            routes = health_routes(self.health)
+            self._server = HealthServer(settings.health_host, settings.health_port, routes).start()
 
     @property
     def partitions(self) -> Partitions:
@@ -101,10 +126,15 @@ class Worker:
             aiokafka.errors.KafkaError: the broker is away or refuses.
         """
         settings = self.settings
+        self.serve_health(asyncio.get_running_loop())
+        if self._server is not None:
+            log.info("health checks on %s:%d", settings.worker.health_host, self._server.port)
+        self.health.starting("connecting to Redis")
         url = settings.redis.url.get_secret_value()
         redis = async_client(url, timeout_s=settings.redis.timeout_s)
         keys = Keys(settings.redis.prefix)
         config = settings.engine.config(await identity_key(redis, keys, settings))
+        self.health.starting("connecting to Kafka")
         created = await create_missing(settings.kafka, client_options(settings.kafka))
         if created:
             log.info("created topics: %s", ", ".join(created))
@@ -136,13 +166,17 @@ class Worker:
             low_sample_under=settings.engine.low_sample_under,
             now_ms=self._now_ms,
         )
+        observer = Observer(self.health, app, self._partitions, settings)
         self._tasks = [
             asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
             asyncio.create_task(self._publisher.run_forever(asyncio.sleep), name="publish"),
+            asyncio.create_task(observer.look_forever(), name="observe"),
+            asyncio.create_task(observer.ask_redis_forever(), name="ask Redis"),
+            asyncio.create_task(observer.ask_kafka_forever(), name="ask Kafka"),
         ]
         for task in self._tasks:
             task.add_done_callback(lambda done: _end_with(app, done))
-        self._stop_clients = [letters.stop, redis.aclose]
+        self._stop_clients = [letters.stop, redis.aclose, observer.close]
         sys.setswitchinterval(_SWITCH_S)
         gc.collect()
         gc.freeze()
