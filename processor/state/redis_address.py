@@ -105,11 +105,9 @@ class RedisUrl:
 
     def client_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments that make a redis-py client connect here."""
-        arguments: dict[str, Any] = {
-            "db": self.db,
-            "username": self.username,
-            "password": self.password,
-        }
+        arguments: dict[str, Any] = {"username": self.username, "password": self.password}
+        if not self.is_cluster:  # it has one, and redis-py does not want it named
+            arguments["db"] = self.db
         if self.scheme == "unix":
             return arguments | {"unix_socket_path": self.path}
         if not self.nodes:
