@@ -1,6 +1,7 @@
 """Dead letters: what was refused, kept with its reason, before its offset is released."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,11 @@ SUFFIX: Final = ".dlq"
 
 _KEPT_BYTES: Final = 16 * 1024
 """Of a value that the broker does not take whole, with the reasons added to it."""
+
+_OLDEST_MS: Final = 86_400_000
+_NEWEST_MS: Final = 300_000
+"""A letter has its record's time if that is within a day before now and five minutes after it. Of
+an older time the topic's retention would delete it at once, and a broker refuses one far ahead."""
 
 Headers = list[tuple[str, bytes]]
 
@@ -61,7 +67,8 @@ class DeadLetters:
     """Writes dead letters to ``<topic>.dlq``.
 
     A record that is too large for it, with the reasons added, is cut: the header
-    ``cx.error.truncated`` then holds how many bytes its value had.
+    ``cx.error.truncated`` then holds how many bytes its value had. One that is too old to be kept
+    under its own time gets that of now: ``cx.error.timestamp`` then holds its own, in milliseconds.
 
     Args:
         producer: acknowledges on all replicas; started by its owner.
@@ -91,12 +98,16 @@ class DeadLetters:
         self, letter: DeadLetter, form: tuple[bytes | None, bytes | None, Headers]
     ) -> None:
         key, value, headers = form
-        timestamp_ms = letter.record.timestamp
+        timestamp_ms: int = letter.record.timestamp
+        now_ms = time.time_ns() // 1_000_000
+        if not now_ms - _OLDEST_MS <= timestamp_ms <= now_ms + _NEWEST_MS:
+            headers = [*headers, ("cx.error.timestamp", str(timestamp_ms).encode())]
+            timestamp_ms = now_ms
         delivery = await self._producer.send(
             letter.topic + SUFFIX,
             key=key,
             value=value,
-            timestamp_ms=timestamp_ms if timestamp_ms >= 0 else None,
+            timestamp_ms=timestamp_ms,
             headers=headers,
         )
         await delivery

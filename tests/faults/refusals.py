@@ -16,6 +16,9 @@ from tests.harness.waiting import eventually
 
 HEADERS: Final = (("traceparent", b"00-1-2-03"), ("bytes", b"\x00\xff"), ("empty", b""))
 
+_SENT_MS: Final = time.time_ns() // 1_000_000 - 3_600_000
+"""The timestamp of the first refusal's record."""
+
 _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "survey-response": {"type": "survey_response", "survey": "nps", "score": 9},
     "purchase": {
@@ -114,7 +117,7 @@ def record_of(scenario: Scenario, number: int, refusal: Refusal) -> Record:
         scenario.deployment.topic(refusal.topic),
         key_of(number),
         refusal.value,
-        timestamp_ms=1_700_000_000_000 + number,
+        timestamp_ms=_SENT_MS + number,
         headers=HEADERS,
     )
 

@@ -9,13 +9,15 @@
 Expected: the good events count as if the others were not there.
 """
 
+import time
+
 import pytest
 
 from schemas.errors import ErrorCode
 from tests.faults.refusals import Refusal, refused, written
 from tests.faults.scenario import Scenario
 from tests.harness.events import TOPICS
-from tests.harness.kafka import Record, send
+from tests.harness.kafka import Record, read_all, send
 
 UNREADABLE: dict[str, tuple[bytes | None, ErrorCode]] = {
     "tombstone": (None, ErrorCode.EMPTY_VALUE),
@@ -71,3 +73,23 @@ async def test_f15_a_null_character_in_a_text_is_a_character(scenario: Scenario)
         stored = await scenario.state.panes()
     (minute,) = [by for (pane_ms, _), by in stored.items() if pane_ms == 60_000]
     assert minute == {"all": {"nps.9": 1}, "channel=a%00b": {"nps.9": 1}}
+
+
+@pytest.mark.timeout(60)
+async def test_f15_a_record_older_than_dead_letters_are_kept_leaves_one_that_stays(
+    scenario: Scenario,
+) -> None:
+    """Under the record's own time the topic's retention would delete it within minutes."""
+    await scenario.create_topics()
+    topic, now_ms = scenario.deployment.topic("purchase"), time.time_ns() // 1_000_000
+    sent_ms = [now_ms - days * 86_400_000 for days in (0, 6, 8, 400)]
+    records = [Record(topic, b"k", b"{", timestamp_ms=at_ms) for at_ms in sent_ms]
+    with scenario.worker() as worker:
+        await worker.until_ready()
+        await send(scenario.deployment, records)
+        await scenario.until_counted(len(records))
+    letters = await read_all(scenario.deployment, f"{topic}.dlq")
+    own_times = [dict(letter.headers).get("cx.error.timestamp") for letter in letters]
+    assert own_times == [None, *(str(at_ms).encode() for at_ms in sent_ms[1:])]
+    assert letters[0].timestamp == sent_ms[0]
+    assert min(letter.timestamp for letter in letters) >= now_ms - 60_000
