@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S: Final = 9.0
 _LIBRARIES: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_SAID_BETTER: Final = (
+    # While a group is new and its coordinator is being chosen; it is tried again.
+    "GroupCoordinatorNotAvailableError",
+    # Of each service that an error ends, and of the process; we say it once, at the end.
+    "Crashed reason=",
+    "We experienced a crash!",
+)
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -36,14 +43,14 @@ class _OperatorsLog(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to show a record."""
+        if any(said in record.getMessage() for said in _SAID_BETTER):
+            return False
         # Of ours, too: Faust logs for a subclass under the name of the subclass's module.
         if record.exc_info and record.exc_info[1] is not None:
             # It ends the worker, and is then explained in one line.
             return explain(record.exc_info[1]) is None
-        if record.levelno < logging.WARNING and record.getMessage().startswith("[^"):
-            return False  # each service of Faust says when it starts and stops
-        # Said while a group is new and its coordinator is being chosen; it is tried again.
-        return "GroupCoordinatorNotAvailableError" not in record.getMessage()
+        # Each service of Faust says when it starts and stops.
+        return record.levelno >= logging.WARNING or not record.getMessage().startswith("[^")
 
 
 def set_up_logging(level: str) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 
+from mode import CrashingSupervisor
+
 from processor.streaming.transport import BatchingApp, RawSchema, RecordBatch
 from schemas.events import EventType
 
@@ -11,7 +13,8 @@ Process = Callable[[RecordBatch], Awaitable[None]]
 def register_agents(app: BatchingApp, topics: Mapping[str, EventType], process: Process) -> None:
     """Give every batch topic its agent.
 
-    One at a time: the order of a partition's batches is what its counts rest on.
+    One at a time: the order of a partition's batches is what its counts rest on. An agent that
+    fails ends the worker: Faust would start it again for ever, over a batch that is half counted.
     """
     for topic, event_type in topics.items():
 
@@ -20,4 +23,9 @@ def register_agents(app: BatchingApp, topics: Mapping[str, EventType], process: 
                 await process(batch)
 
         channel = app.topic(topic, schema=RawSchema())
-        app.agent(channel, name=f"count-{event_type}", concurrency=1)(count)
+        app.agent(
+            channel,
+            name=f"count-{event_type}",
+            concurrency=1,
+            supervisor_strategy=CrashingSupervisor,
+        )(count)

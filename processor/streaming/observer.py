@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from faust.types import TP
 from redis.exceptions import RedisError
 
@@ -88,6 +88,8 @@ class Observer:
             try:
                 await self._ask_kafka()
                 self._kafka = Answer(None)
+            except KafkaConnectionError:
+                self._kafka = Answer(f"no connection to {self._settings.kafka.bootstrap}")
             except (KafkaError, OSError, TimeoutError) as error:
                 self._kafka = Answer(_words(error))
             await asyncio.sleep(_ASK_KAFKA_S)
@@ -200,6 +202,6 @@ class Observer:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
+    if isinstance(error, KafkaTimeoutError) or (isinstance(error, TimeoutError) and not str(error)):
+        return f"not within {_ANSWER_WITHIN_S:.0f} s"
     return " ".join(str(error).split()) or type(error).__name__

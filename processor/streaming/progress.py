@@ -78,7 +78,7 @@ class PartitionProgress:
         return (
             self.position < self.end
             or self.counted < self.fetched
-            or (self.stored is not None and self.stored < self.counted)
+            or (self.stored or 0) < self.counted
         )
 
     def stands_where(self, before: "PartitionProgress | None") -> bool:
@@ -94,7 +94,7 @@ class PartitionProgress:
         """Where it stands, and which part of the worker should have moved it."""
         if self.lost:
             why = "another worker claimed it, and it was not claimed back"
-        elif self.stored is not None and self.stored < self.counted:
+        elif self.counted == self.fetched and (self.stored or 0) < self.counted:
             why = f"counted up to {self.counted} and not written: its flush hangs"
         elif self.counted < self.fetched:
             why = (

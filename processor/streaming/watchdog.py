@@ -20,6 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 from processor.settings import Settings
@@ -126,8 +127,21 @@ def stacks(loop: asyncio.AbstractEventLoop) -> str:
             continue
         shown.write(f"thread {thread.name}:\n")
         shown.writelines(traceback.format_stack(frame)[-_FRAMES:])
-    for task in sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name()):
-        shown.write(f"task {task.get_name()}:\n")
-        for frame in task.get_stack(limit=_TASK_FRAMES):
+    for task in asyncio.all_tasks(loop):
+        coroutine = task.get_coro()
+        shown.write(f"task {getattr(coroutine, '__qualname__', task.get_name())}:\n")
+        for frame in _waiting(coroutine)[-_TASK_FRAMES:]:
             shown.writelines(traceback.format_stack(frame, limit=1))
     return shown.getvalue()
+
+
+def _waiting(coroutine: object) -> list[FrameType]:
+    """Where a coroutine waits, outermost first: a task itself shows its outermost frame only."""
+    frames = []
+    awaited: object | None = coroutine
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
+        if frame is not None:
+            frames.append(frame)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
+    return frames

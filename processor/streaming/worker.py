@@ -224,5 +224,5 @@ class Worker:
 def _end_with(app: BatchingApp, task: "asyncio.Task[None]") -> None:
     """A background task that fails ends the worker, loudly."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the %s task failed", task.get_name(), exc_info=error)
+        log.error("the %s task failed: %r", task.get_name(), error)
         app.add_future(app.crash(error))
