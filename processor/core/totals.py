@@ -16,8 +16,11 @@ window is.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from processor.core.estimate import Counts
 from processor.core.panes import Tier, Window, tiers_of
 from processor.core.rollup import PaneDeltas, add_into
+from processor.core.sampled_panes import PaneSamples, SampledPanes
+from processor.core.window_counts import Beside, Span, WindowCounts
 
 Counters = dict[str, int]
 BySeries = dict[str, Counters]
@@ -26,12 +29,18 @@ _NOTHING: Final[Counters] = {}
 
 
 class WindowTotals:
-    """One window's current and previous totals, by series."""
+    """One window's current and previous totals, by series.
 
-    __slots__ = ("changed", "current", "end_ms", "previous", "window")
+    Args:
+        window: its size and panes.
+        beside: what is kept beside the counters.
+    """
 
-    def __init__(self, window: Window) -> None:
+    __slots__ = ("_beside", "changed", "current", "end_ms", "previous", "window")
+
+    def __init__(self, window: Window, beside: Sequence[Beside] = ()) -> None:
         self.window = window
+        self._beside = tuple(beside)
         self.end_ms = 0
         self.current: BySeries = {}
         self.previous: BySeries = {}
@@ -42,13 +51,27 @@ class WindowTotals:
         """The inclusive start of the current window."""
         return self.end_ms - self.window.size_ms
 
-    def counts(self, series: str) -> Counters:
-        """The counters of the current window."""
-        return self.current.get(series, _NOTHING)
+    def counts(self, series: str) -> Counts:
+        """What is known of the current window."""
+        return self._with_sources(series, self.current, previous=False)
 
-    def previous_counts(self, series: str) -> Counters:
-        """The counters of the window just before."""
-        return self.previous.get(series, _NOTHING)
+    def previous_counts(self, series: str) -> Counts:
+        """What is known of the window just before."""
+        return self._with_sources(series, self.previous, previous=True)
+
+    def _with_sources(self, series: str, totals: BySeries, *, previous: bool) -> Counts:
+        size_ms, window = self.window.size_ms, self.window
+        end_ms = self.end_ms - size_ms if previous else self.end_ms
+        span = Span(window.name, previous, end_ms - size_ms, end_ms, window.pane_ms)
+        counters = totals.get(series, _NOTHING)
+        found = (beside.source(series, span) for beside in self._beside)
+        sources = [source for source in found if source is not None]
+        return WindowCounts(counters, sources) if sources else counters
+
+    def touch(self, start_ms: int, series: str) -> None:
+        """Note that something beside the counters changed in the pane at ``start_ms``."""
+        if self.start_ms - self.window.size_ms <= start_ms < self.end_ms:
+            self.changed.add(series)
 
     def add(self, start_ms: int, series: str, increments: Counters) -> None:
         """Count increments of the pane at ``start_ms``, if a window covers it."""
@@ -100,11 +123,13 @@ class RollingTotals:
 
     Args:
         windows: see :func:`~processor.core.panes.plan_windows`.
+        beside: what is kept beside counters and samples, to be asked with them.
     """
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[Window], beside: Sequence[Beside] = ()) -> None:
         self.time_ms = 0
-        self.totals = tuple(WindowTotals(window) for window in windows)
+        self.samples = SampledPanes()
+        self.totals = tuple(WindowTotals(w, (self.samples, *beside)) for w in windows)
         self._tiers: dict[int, Tier] = {tier.pane_ms: tier for tier in tiers_of(windows)}
         self._panes: dict[int, dict[int, BySeries]] = {pane_ms: {} for pane_ms in self._tiers}
         self._by_tier = {
@@ -125,6 +150,18 @@ class RollingTotals:
                 for totals in windows:
                     totals.add(start, series, increments)
 
+    def observe(self, samples: PaneSamples) -> None:
+        """Add what was observed to the panes, for every window that covers them."""
+        for (pane_ms, start), by_series in samples.items():
+            tier = self._tiers.get(pane_ms)
+            if tier is None or not tier.keeps(start, self.time_ms):
+                continue
+            for series, by_measure in by_series.items():
+                for measure, packed in by_measure.items():
+                    self.samples.add(pane_ms, start, series, measure, packed)
+                for totals in self._by_tier[pane_ms]:
+                    totals.touch(start, series)
+
     def advance(self, time_ms: int) -> None:
         """Slide every window so that it ends with the pane that holds ``time_ms``."""
         if time_ms <= self.time_ms:
@@ -138,6 +175,7 @@ class RollingTotals:
             # Panes are few and mostly in order: the oldest are looked at first.
             for start in [s for s in panes if not tier.keeps(s, time_ms)]:
                 del panes[start]
+            self.samples.prune(tier, time_ms)
 
     @property
     def pane_count(self) -> int:

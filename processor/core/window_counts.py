@@ -7,9 +7,27 @@ nobody asks in vain.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 _UNASKED: Final = object()
+
+
+class Span(NamedTuple):
+    """The time that a window covers, or the one before it.
+
+    Attributes:
+        window: the window's name.
+        previous: whether it is the window before.
+        start_ms: inclusive.
+        end_ms: exclusive; it only grows.
+        pane_ms: the length of the panes it consists of.
+    """
+
+    window: str
+    previous: bool
+    start_ms: int
+    end_ms: int
+    pane_ms: int
 
 
 class Source(Protocol):
@@ -21,6 +39,13 @@ class Source(Protocol):
 
     def read(self, name: str) -> int | None:
         """The value of this name, ``None`` where it has none: nothing was observed."""
+
+
+class Beside(Protocol):
+    """What is kept beside the counters, over all windows and series."""
+
+    def source(self, series: str, span: Span) -> Source | None:
+        """What is known of a series over a span, ``None`` where that is nothing."""
 
 
 class WindowCounts(Mapping[str, int]):

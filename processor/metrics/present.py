@@ -16,7 +16,7 @@ types are counted::
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from processor.core.estimate import Estimate
+from processor.core.estimate import Counts, Estimate
 from processor.core.totals import RollingTotals, WindowTotals
 from processor.metrics.intervals import CONFIDENCE, differs
 from processor.metrics.reads import families_of, families_read
@@ -42,6 +42,19 @@ class _Wholeness(NamedTuple):
 
 
 _WHOLE: Final = _Wholeness(incomplete=False, before=False)
+
+
+class _Counts(NamedTuple):
+    """What is known of a series over a window and the one before it."""
+
+    now: Counts
+    before: Counts
+
+    def estimates(self, metric: Metric, currency: str | None) -> tuple[Estimate, Estimate]:
+        """What a metric says of either."""
+        if currency is None:
+            return metric.compute(self.now), metric.compute(self.before)
+        return metric.compute_for(self.now, currency), metric.compute_for(self.before, currency)
 
 
 class _Subject(NamedTuple):
@@ -155,8 +168,12 @@ class Presenter:
         rows: dict[str, Row] = {}
         windows = self._totals.totals
         for series in dict.fromkeys((WHOLE, *self._totals.series())):
-            for metric, currency in self._asked(series, windows):
-                pairs = [(t, *_pair(metric, t, series, currency)) for t in windows]
+            counts = [_counts(totals, series) for totals in windows]
+            for metric, currency in self._asked(series, counts):
+                pairs = [
+                    (totals, *counted.estimates(metric, currency))
+                    for totals, counted in zip(windows, counts, strict=True)
+                ]
                 if _always(series, currency) or any(now.n or old.n for _, now, old in pairs):
                     for totals, now, before in pairs:
                         key = self._key(metric.name, totals.window.name, series, currency)
@@ -185,18 +202,18 @@ class Presenter:
     def _estimates(
         self, totals: WindowTotals, series: str
     ) -> Iterator[tuple[Metric, str | None, Estimate, Estimate]]:
-        counts, previous = totals.counts(series), totals.previous_counts(series)
-        counted = families_of(counts) | families_of(previous)
-        for metric, currency in self._asked(series, (totals,)):
+        counts = _counts(totals, series)
+        counted = families_of(counts.now) | families_of(counts.before)
+        for metric, currency in self._asked(series, (counts,)):
             reads = self._reads[metric.name]
             if reads is not None and reads.isdisjoint(counted):
                 nothing = self._of_nothing[metric.name]
                 yield metric, currency, nothing, nothing
             else:
-                yield metric, currency, *_pair(metric, totals, series, currency)
+                yield metric, currency, *counts.estimates(metric, currency)
 
     def _asked(
-        self, series: str, windows: Iterable[WindowTotals]
+        self, series: str, windows: Iterable[_Counts]
     ) -> Iterator[tuple[Metric, str | None]]:
         for metric in self._metrics:
             if not metric.per_currency:
@@ -204,9 +221,9 @@ class Presenter:
                 continue
             # A currency that left the window is asked for still, or its last reading would stay.
             known = self._currencies.setdefault((metric.name, series), {})
-            for totals in windows:
-                known.update(dict.fromkeys(metric.currencies(totals.counts(series))))
-                known.update(dict.fromkeys(metric.currencies(totals.previous_counts(series))))
+            for now, before in windows:
+                known.update(dict.fromkeys(metric.currencies(now)))
+                known.update(dict.fromkeys(metric.currencies(before)))
             for currency in known:
                 yield metric, currency
 
@@ -261,13 +278,8 @@ class Presenter:
         return row
 
 
-def _pair(
-    metric: Metric, totals: WindowTotals, series: str, currency: str | None
-) -> tuple[Estimate, Estimate]:
-    counts, previous = totals.counts(series), totals.previous_counts(series)
-    if currency is None:
-        return metric.compute(counts), metric.compute(previous)
-    return metric.compute_for(counts, currency), metric.compute_for(previous, currency)
+def _counts(totals: WindowTotals, series: str) -> _Counts:
+    return _Counts(totals.counts(series), totals.previous_counts(series))
 
 
 def _always(series: str, currency: str | None) -> bool:
