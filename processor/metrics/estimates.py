@@ -1,13 +1,14 @@
-"""The few shapes a metric has: a share, a net score, a mean, a quotient, a tally.
+"""The few shapes a metric has: a share, a net score, a mean, a percentile, a quotient, a tally.
 
 Each turns integers that were counted into an `Estimate`. A value is one division of integers,
 rounded once; where there is nothing to divide by it is ``None``, never 0 or NaN.
 """
 
 import math
+from dataclasses import replace
 
-from processor.core.estimate import Estimate
-from processor.metrics.intervals import Interval, adjusted_wald, mean_t, wilson
+from processor.core.estimate import Counts, Estimate
+from processor.metrics.intervals import Interval, Z, adjusted_wald, mean_t, wilson
 
 
 def percent(part: int, whole: int) -> Estimate:
@@ -89,6 +90,44 @@ def quotient(numerator: int, denominator: int, *, n: int | None = None) -> Estim
     if denominator == 0:
         return Estimate(None, observations)
     return Estimate(numerator / denominator, observations)
+
+
+def percentile(counts: Counts, measure: str, percent: int, *, per: int = 1) -> Estimate:
+    """A percentile of observed magnitudes, with the bounds of its rank.
+
+    Args:
+        counts: of a window, with the measure's sample beside the counters.
+        measure: what was observed.
+        percent: 1…99.
+        per: what one unit of the value holds of the magnitudes' own, e.g. 1000 for seconds.
+
+    >>> percentile({"wait_ms.p50": 1500, "wait_ms.p50_low": 1000, "wait_ms.p50_high": 4000,
+    ...             "wait_ms.distinct": 9}, "wait_ms", 50, per=1000).value
+    1.5
+    """
+    name, n = f"{measure}.p{percent}", counts.get(f"{measure}.distinct", 0)
+    if not n:
+        return Estimate(None, 0)
+    low, high = counts[f"{name}_low"] / per, counts[f"{name}_high"] / per
+    return Estimate(
+        counts[name] / per, n, low=low, high=high, standard_error=(high - low) / (2 * Z)
+    )
+
+
+def sampled_percent(part: int, sampled: int, n: int) -> Estimate:
+    """A share of identities, in percent, told by a fair sample of them.
+
+    Its Wilson interval is that of the sample: wide enough for what the sample leaves out.
+
+    Args:
+        part: how many of the sample.
+        sampled: how many are in the sample.
+        n: how many there are.
+
+    >>> sampled_percent(1000, 4000, n=128_000).value
+    25.0
+    """
+    return replace(percent(part, sampled), n=n)
 
 
 def tally(count: int) -> Estimate:
