@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,6 +17,9 @@ from tests.harness.worker import Deployment
 
 NewScenario = Callable[..., Scenario]
 """``new_scenario(bootstrap=…, redis_url=…, settings=…)``; by default on the shared servers."""
+
+_SOONER: Final = {"ENGINE__IDLE_AFTER": "3s", "PUBLISHER__INTERVAL_S": "0.5"}
+"""What a test would wait for at its end comes sooner."""
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ async def new_scenario(
                 redis_url=redis_url or request.getfixturevalue("redis_url"),
                 topic_prefix=topic_prefix,
                 redis_prefix=redis_prefix.rstrip(":"),
-                settings=settings or {},
+                settings={**_SOONER, **(settings or {})},
             )
             client = async_client(deployment.redis_url)
             stack.push_async_callback(client.aclose)

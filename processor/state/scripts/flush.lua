@@ -2,7 +2,8 @@
 --
 -- KEYS: meta, panes, generations, sessions, log, then every pane and generation named below: a
 -- cluster that is moving some of them to another node refuses the whole flush, which is tried again
--- ARGV: base, epoch, seq, expected offset ('' for none), next offset,
+-- ARGV: base, epoch, seq ('<writer>:<n>', n from 1 after a claim), expected offset ('' for none),
+--       next offset,
 --       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
 --       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…,"complete_from":…,
 --       "rebuild_to":…}, stats: JSON {name: n},
@@ -25,7 +26,11 @@ end
 if stored[2] == seq then
   return {'ok'} -- the same flush once more: its answer was lost, its effect was not
 end
-if (stored[3] or '') ~= expected then
+-- The flush before this one must be there, too: one that counted only what time had closed moved
+-- no offset.
+local writer, number = string.match(seq, '^(.*):(%d+)$')
+local previous = number == '1' and '0' or string.format('%s:%d', writer, number - 1)
+if stored[2] ~= previous or (stored[3] or '') ~= expected then
   return {'moved', stored[3] or ''}
 end
 

@@ -1,0 +1,207 @@
+"""Redis goes away, hangs, or comes back with what it held a second ago.
+
+::
+
+     8  produce  |==============================|
+        redis    |-----x             |----------- - -     x: kill -9, started again with its data
+        worker   |-----: paused      :----------- - -     acknowledges nothing meanwhile
+
+     9  redis    |-----~~~~~~~~~~~~~~|----------- - -     ~: accepts, never answers
+        worker   |-----: time-outs   :----------- - -     stays in its group, in both threads
+
+    10  redis    |--s--------x s|---------------- - -     s: the data of this moment, put back
+        worker   |--|count|--: moved: reads |count| again
+
+Expected: equal, without a restart of the worker.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from processor.embedded.redis import EmbeddedRedis
+from schemas.timestamps import format_rfc3339
+from tests.faults.conftest import NewScenario
+from tests.faults.scenario import Scenario
+from tests.harness.kafka import Record, send
+from tests.harness.running import say
+from tests.harness.waiting import eventually
+from tests.streaming.owning import now_ms
+
+OUTAGE_S = 10.0
+LONG_OUTAGE_S = 60.0
+
+
+async def members(scenario: Scenario) -> list[tuple[str, str]]:
+    """The group's state and its members' ids, as the broker has them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=scenario.deployment.bootstrap)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups(
+            [f"{scenario.deployment.topic_prefix}group"]
+        )
+    finally:
+        await admin.close()
+    (group,) = answer.groups
+    _, _, state, _, _, found, *_ = group
+    return [(state, member[0]) for member in found]
+
+
+async def outage(
+    scenario: Scenario,
+    begin: Callable[[], None],
+    end: Callable[[], Awaitable[object]],
+    for_s: float,
+) -> None:
+    """The log is sent over an outage, and counted to its end when that is over."""
+    over_s = for_s + 4
+    scenario.write_log(20_000, over_s=over_s)
+    await scenario.create_topics()
+    with scenario.worker(settings={"REDIS__TIMEOUT_S": "1"}) as worker:
+        await worker.until_ready()
+        pid = worker.pid
+        sending = scenario.sending(over_s)
+        await scenario.until_more_counted(1_000)
+        before = await members(scenario)
+        begin()
+        clock = asyncio.get_running_loop().time
+        until = clock() + for_s
+        committed = await scenario.committed()
+        while clock() < until:
+            last, committed = committed, await scenario.committed()
+            await asyncio.sleep(0.5)
+        assert committed == last, "acknowledged what cannot be stored"
+        assert worker.log_lines("trying again in"), worker.log()
+        assert await members(scenario) == before, "left its group"
+        assert before[0][0] == "Stable"
+        await end()
+        stored, committed = await scenario.stored_and_committed()
+        assert all(at <= stored[part] for part, at in committed.items())
+        began = clock()
+        await scenario.until_more_counted()
+        say(f"counted again {clock() - began:.2f} s after an outage of {for_s:g} s")
+        await sending
+        await scenario.equal()
+        assert (worker.running, worker.pid) == (True, pid)
+
+
+@pytest.mark.timeout(120)
+async def test_f08_redis_down(new_scenario: NewScenario, own_redis: EmbeddedRedis) -> None:
+    scenario = new_scenario(redis_url=own_redis.url)
+    await outage(scenario, own_redis.kill, starting(own_redis), OUTAGE_S)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(240)
+async def test_f08_redis_down_for_a_minute(
+    new_scenario: NewScenario, own_redis: EmbeddedRedis
+) -> None:
+    scenario = new_scenario(redis_url=own_redis.url)
+    await outage(scenario, own_redis.kill, starting(own_redis), LONG_OUTAGE_S)
+
+
+@pytest.mark.timeout(120)
+async def test_f09_redis_hangs(new_scenario: NewScenario, own_redis: EmbeddedRedis) -> None:
+    async def resume() -> None:
+        own_redis.resume()
+
+    scenario = new_scenario(redis_url=own_redis.url)
+    await outage(scenario, own_redis.suspend, resume, OUTAGE_S)
+
+
+def starting(server: EmbeddedRedis) -> Callable[[], Awaitable[object]]:
+    """Starts a server beside the running loop."""
+    return lambda: asyncio.to_thread(server.start)
+
+
+class Snapshot:
+    """The data of a running Redis as of now, to be put back later.
+
+    Its append-only file may be copied at any time: a command cut at its end is left out.
+    """
+
+    def __init__(self, server: EmbeddedRedis, folder: Path) -> None:
+        self._server = server
+        self._copy = folder / "snapshot"
+        shutil.copytree(
+            server.data_dir, self._copy, ignore=shutil.ignore_patterns("*.log", ".lock")
+        )
+
+    def put_back(self) -> None:
+        """Kill the server and start it with this data."""
+        self._server.kill()
+        shutil.copytree(self._copy, self._server.data_dir, dirs_exist_ok=True)
+        self._server.start()
+
+
+@pytest.mark.timeout(120)
+async def test_f10_redis_rolled_back(
+    new_scenario: NewScenario, own_redis: EmbeddedRedis, tmp_path: Path
+) -> None:
+    scenario = new_scenario(redis_url=own_redis.url)
+    scenario.write_log(20_000, over_s=8)
+    await scenario.create_topics()
+    with scenario.worker() as worker:
+        await worker.until_ready()
+        sending = scenario.sending(over_s=8)
+        await scenario.until_more_counted(4_000)
+        snapshot = Snapshot(own_redis, tmp_path)
+        await scenario.until_more_counted(2_500)  # a second's worth
+        at = await scenario.counted()
+        await asyncio.to_thread(snapshot.put_back)
+        say(f"rolled back from {at:,} records counted")
+        await eventually(
+            lambda: asyncio.to_thread(worker.log_lines, "reading again from there"),
+            what="the worker noticing",
+        )
+        await sending
+        await scenario.equal()
+
+
+@pytest.mark.timeout(120)
+async def test_f10_redis_rolled_back_while_nothing_arrives(
+    new_scenario: NewScenario, own_redis: EmbeddedRedis, tmp_path: Path
+) -> None:
+    """What is counted by time alone, a session that ends, moves no offset and is not lost."""
+    settings = {
+        "ENGINE__SESSION_TIMEOUT": "4s",
+        "ENGINE__LATENESS": "1s",
+        "ENGINE__IDLE_AFTER": "1s",
+    }
+    scenario = new_scenario(redis_url=own_redis.url, settings=settings)
+
+    async def closed() -> int:
+        panes = await scenario.state.panes()
+        return sum(
+            by_series.get("all", {}).get("session.closed", 0)
+            for (pane_ms, _), by_series in panes.items()
+            if pane_ms == 60_000
+        )
+
+    async def opened() -> int:
+        return int((await scenario.state.status()).get("open_sessions", 0))
+
+    await scenario.create_topics()
+    with scenario.worker() as worker:
+        await worker.until_ready()
+        view = (
+            b'{"type":"session","event_id":"e%d","session_id":"s%d","action":"page_view",'
+            b'"occurred_at":"%s"}'
+        )
+        views = [view % (n, n, format_rfc3339(now_ms()).encode()) for n in range(20)]
+        topic = scenario.deployment.topic("session")
+        await send(scenario.deployment, [Record(topic, b"%d" % n, v) for n, v in enumerate(views)])
+        await eventually(opened, lambda n: n == 20, what="open sessions")
+        snapshot = Snapshot(own_redis, tmp_path)
+        await eventually(closed, lambda n: n == 20, what="sessions closed by time")
+        await asyncio.to_thread(snapshot.put_back)
+        await eventually(closed, lambda n: n == 20, what="the sessions closed again")
+        await eventually(opened, lambda n: n == 0, what="none open")
+        revision = await scenario.state.revision()
+        await eventually(scenario.state.revision, lambda now: now > revision + 3, what="ticks")
+        assert await closed() == 20
+        assert worker.running
