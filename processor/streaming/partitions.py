@@ -186,6 +186,11 @@ class Partitions:
         if partition is not None:  # else the worker stops in the middle of a rebalance
             partition.chain = chain
 
+    def unclaimed(self) -> None:
+        """The claim was given up before its end: it is made again."""
+        self.release(self._owned)
+        self._reclaim_at = time.monotonic()
+
     def stored_offset(self, tp: TP) -> int | None:
         """The next offset of what is stored, for Kafka's committed offset."""
         partition = self._owned.get(tp)

@@ -26,6 +26,7 @@ from processor.state.lease import Lease
 from processor.state.reader import StateReader
 from processor.state.replies import text
 from processor.state.scripts import Script, source
+from processor.streaming.bounded import start_producer, stop_producer, within
 from schemas.timestamps import format_rfc3339
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ UPDATES_LENGTH: Final = 1_000
 """Ticks kept in the stream for live readers."""
 
 _KAFKA_TIMEOUT_S: Final = 10.0
+_STOP_S: Final = 2.0
+"""Readings that were not published are computed again: they are not worth a late stop."""
 
 
 class Publisher:
@@ -129,7 +132,7 @@ class Publisher:
             await self._forget()
             return 0
         if rows:
-            await asyncio.wait_for(self._write_kafka(rows), _KAFKA_TIMEOUT_S)
+            await within(_KAFKA_TIMEOUT_S, self._write_kafka(rows), "publishing readings")
         return len(rows)
 
     async def stand_down(self) -> None:
@@ -164,7 +167,7 @@ class Publisher:
             # The clock is ahead of any number of ticks: revisions grow even if Redis lost them.
             self._revision = max(self._stored_revision, self._now_ms())
             self._producer = self._new_producer()
-            await asyncio.wait_for(self._producer.start(), _KAFKA_TIMEOUT_S)
+            await start_producer(self._producer, _KAFKA_TIMEOUT_S)
         else:
             log.warning("a flush was missed: loading all panes afresh")
         view = _View.new(
@@ -214,7 +217,7 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             try:
-                await asyncio.wait_for(producer.stop(), _KAFKA_TIMEOUT_S)
+                await stop_producer(producer, _STOP_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("the readings producer did not stop cleanly: %r", error)
 

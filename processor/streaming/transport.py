@@ -11,6 +11,7 @@ Where the consumer starts to read is not Kafka's committed offset but what the a
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
@@ -18,11 +19,18 @@ from typing import Any, ClassVar, Protocol, cast
 import aiokafka
 import faust
 from aiokafka import TopicPartition
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaTimeoutError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from processor.streaming.bounded import within
+
+log = logging.getLogger(__name__)
+
 _WAIT_FOR_RECORDS_S = 1.0
+
+_CLAIM_SHARE = 0.8
+"""Of the bound on requests, which is also Faust's bound on a claim, how long a claim may take."""
 
 
 @dataclass(slots=True)
@@ -63,6 +71,9 @@ class OffsetKeeper(Protocol):
     def claimed(self, tp: TP, chain: int) -> None:
         """Batches of this chain are the ones that follow the claim."""
 
+    def unclaimed(self) -> None:
+        """The claim was given up before its end: to be made again, by ``perform_seek``."""
+
     def stored_offset(self, tp: TP) -> int | None:
         """The next offset of what is safely stored, for Kafka's committed offset."""
 
@@ -89,6 +100,15 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust would read what its producer has not committed yet, or has taken back.
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - no setting of Faust's does it
         return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # aiokafka tries until the broker answers, and in between nothing else is asked of it.
+        limit_s = self.app.conf.broker_request_timeout
+        try:
+            return await within(limit_s, super()._commit(offsets), "committing offsets")
+        except TimeoutError as error:
+            log.warning("%s: later ones will follow", error)
+            return False
 
     async def _seek_wait(
         self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]
@@ -259,7 +279,23 @@ class BatchConsumer(driver.Consumer):
         )
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek ordinary topics to Kafka's offsets, batch topics to the keeper's."""
+        """Seek ordinary topics to Kafka's offsets, batch topics to the keeper's.
+
+        A claim that takes too long is given up for now and made again by its keeper: where it took
+        longer than Faust waits, Faust would end its recovery for good, and never resume.
+        """
+        if not self.assignment():  # aiokafka asserts that there is one
+            await self.keeper.claim(set(), self)
+            return {}
+        limit_s = _CLAIM_SHARE * self.app.conf.broker_request_timeout
+        try:
+            return await within(limit_s, self._seek_to_stored(), "claiming partitions")
+        except (TimeoutError, KafkaTimeoutError) as error:
+            log.warning("%s: trying again", error)
+            self.keeper.unclaimed()
+            return {}
+
+    async def _seek_to_stored(self) -> Mapping[TP, int]:
         async with self._seeking:
             offsets = dict(await super().seek_to_committed())
             batched = {tp for tp in self.assignment() if self.is_batched(tp.topic)}

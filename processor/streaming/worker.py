@@ -7,12 +7,15 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from os import getpid
-from typing import Final
+from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from processor.core.panes import parse_duration_ms
 from processor.core.segments import Segmentation
@@ -24,6 +27,7 @@ from processor.state.partition import SegmentRegister
 from processor.state.redis_url import async_client
 from processor.state.replies import raw
 from processor.state.table import PaneTable
+from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.deadletter import DeadLetters
 from processor.streaming.health import Health
 from processor.streaming.health_server import HealthServer, health_routes
@@ -37,6 +41,9 @@ from processor.streaming.transport import BatchConsumer, BatchingApp, RecordBatc
 log = logging.getLogger(__name__)
 
 _STOP_S: Final = 5.0
+_SEND_S: Final = 3.0
+"""For dead letters that are under way at a stop: their records are read again, if they fail."""
+
 _GC_THRESHOLDS: Final = (50_000, 50, 100)
 """Batches are large and short-lived: collecting after every 700 of their objects costs a third of
 the time and finds nothing, because they hold no cycles."""
@@ -79,7 +86,7 @@ class Worker:
         self._partitions: Partitions | None = None
         self._publisher: Publisher | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._stop_clients: list[Callable[[], object]] = []
+        self._stop_clients: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._server: HealthServer | None = None
 
     def serve_health(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -139,7 +146,7 @@ class Worker:
         if created:
             log.info("created topics: %s", ", ".join(created))
         letters = durable_producer(settings.kafka)
-        await letters.start()
+        await start_producer(letters, settings.kafka.request_timeout_s)
         segmentation = Segmentation(config.segment_sets, config.segment_cap)
         self._partitions = Partitions(
             topics=self.topics,
@@ -176,7 +183,8 @@ class Worker:
         ]
         for task in self._tasks:
             task.add_done_callback(lambda done: _end_with(app, done))
-        self._stop_clients = [letters.stop, redis.aclose, observer.close]
+        send_rest = partial(stop_producer, letters, _SEND_S)
+        self._stop_clients = [send_rest, redis.aclose, observer.close]
         sys.setswitchinterval(_SWITCH_S)
         gc.collect()
         gc.freeze()
@@ -188,15 +196,18 @@ class Worker:
         self._tasks = []
         if self._partitions is not None:
             try:
-                await asyncio.wait_for(self._partitions.flush_all(), _STOP_S)
-            except TimeoutError:
-                log.warning("not everything could be flushed: it is counted after the next start")
+                await within(_STOP_S, self._partitions.flush_all(), "flushing")
+            except TimeoutError as error:
+                log.warning("%s: the rest is counted after the next start", error)
             self._partitions.release(self._partitions.owned)
         if self._publisher is not None:
             await self._publisher.stand_down()
-        for stop in self._stop_clients:
-            await asyncio.wait_for(stop(), _STOP_S)  # type: ignore[arg-type]
-        self._stop_clients = []
+        stops, self._stop_clients = self._stop_clients, []
+        for stop in stops:
+            try:
+                await within(_STOP_S, stop(), "disconnecting")
+            except (KafkaError, RedisError, OSError, TimeoutError) as error:
+                log.warning("a connection was not ended in order: %r", error)
 
     # -- what the agents and the transport ask --------------------------------------------------
 
@@ -215,6 +226,10 @@ class Worker:
     def claimed(self, tp: TP, chain: int) -> None:
         """Batches of this chain are the ones that follow the claim."""
         self.partitions.claimed(tp, chain)
+
+    def unclaimed(self) -> None:
+        """The claim was given up before its end: it is made again."""
+        self.partitions.unclaimed()
 
     def stored_offset(self, tp: TP) -> int | None:
         """The next offset of what is safely stored."""
