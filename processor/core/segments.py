@@ -52,6 +52,11 @@ class Segmentation:
         """Segments and combinations of dimensions held in memory."""
         return len(self._series) + sum(map(len, self._admitted))
 
+    @property
+    def admitted(self) -> tuple[list[str], ...]:
+        """The segments known to be admitted, by set."""
+        return tuple(map(list, self._admitted))
+
     def project(self, dimensions: Mapping[str, str] | None) -> Dimensions:
         """An event's values of the dimensions in use."""
         if not dimensions:

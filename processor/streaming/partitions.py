@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -25,12 +24,18 @@ from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import PLANS, count_session
 from processor.state.cancelling import cancel_until_done
-from processor.state.partition import Fenced, OffsetMoved, PartitionStore, SegmentRegister
+from processor.state.completeness import Completeness
+from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
 from processor.state.table import PaneTable
 from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.owned import OwnedPartition
 from processor.streaming.progress import Attempt, Awaited
+from processor.streaming.resuming import Resumer
+from processor.streaming.topic_watch import TopicWatch
 from processor.streaming.transport import BatchConsumer, RecordBatch
 from schemas.events import EventType
+
+__all__ = ["OwnedPartition", "Partitions"]
 
 log = logging.getLogger(__name__)
 
@@ -46,55 +51,6 @@ this long: time enough for the rebalance that would have taken it away."""
 _HEARTBEAT_S: Final = 1.0
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0
-
-
-class LogReplacedError(RuntimeError):
-    """A partition's log is not the one that was counted: going on would count wrongly."""
-
-
-@dataclass(slots=True, eq=False)
-class OwnedPartition:
-    """One partition while it is ours."""
-
-    tp: TP
-    store: PartitionStore
-    engine: PartitionEngine
-    next_offset: int
-    chain: int = 0
-    letters: list[DeadLetter] = field(default_factory=list)
-    lost: bool = False
-    flushed: asyncio.Event = field(default_factory=asyncio.Event)
-    active_at: float = field(default_factory=time.monotonic)
-    beat_at: float = 0.0
-    events: int = 0
-    missed: int = 0
-
-    def resume(self, log_start: int, log_end: int) -> None:
-        """Decide where to read on: where the stored counts end, if the log still has that place.
-
-        Raises:
-            LogReplacedError: the log ends before that.
-        """
-        stored = self.store.offset
-        if stored is not None and stored > log_end:
-            raise LogReplacedError(
-                f"{self.store.name}: counted up to offset {stored}, but the topic ends at "
-                f"{log_end}: it was made again or cut, and its offsets mean other events now. "
-                "To count it from its start, use another redis.prefix"
-            )
-        self.next_offset = log_start if stored is None else max(stored, log_start)
-        self.missed = 0 if stored is None else self.next_offset - stored
-        if self.missed:
-            log.warning(
-                "%s: %d records went from the log before they were counted: see its retention",
-                self.store.name,
-                self.missed,
-            )
-
-    def lose(self) -> None:
-        """Not ours any more: nothing is written for it, and nobody waits for it."""
-        self.lost = True
-        self.flushed.set()
 
 
 class Partitions:
@@ -140,6 +96,8 @@ class Partitions:
         self._attempts: set[Attempt] = set()
         self._consumer: BatchConsumer | None = None
         self._reclaim_at: float | None = None
+        self._resumer = Resumer(topics, config)
+        self._topic_watch = TopicWatch()
         self.events_total = 0
         self.stale_batches = 0
 
@@ -163,20 +121,23 @@ class Partitions:
         """Take over all assigned partitions and load their engines' state.
 
         Returns:
-            Where to read each from: the offset stored with its counts, or its log's start.
+            Where to read each from: the offset stored with its counts, or as
+            :class:`~processor.streaming.resuming.Resumer` decides.
 
         Raises:
-            LogReplacedError: a log ends before what was counted of it.
+            LogReplacedError: a log is not the one that was counted.
         """
         self._consumer = consumer
         self.release(self._owned)
         self._reclaim_at = None
+        await self._topic_watch.look_up(consumer, {tp.topic for tp in assigned})
         claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
-        if claimed:
-            starts = await consumer.earliest_offsets(*assigned)
-            ends = await consumer.highwaters(*assigned)
-            for partition in claimed:
-                partition.resume(starts[partition.tp], ends[partition.tp])
+        stores = {partition.tp: partition.store for partition in claimed}
+        resumptions = await self._resumer.resume(stores, consumer, self._now_ms())
+        for partition in claimed:
+            partition.resume(resumptions[partition.tp])
+        if any(resumption.is_rebuild for resumption in resumptions.values()):
+            await self._readmit()
         self._owned = {p.tp: p for p in claimed}
         return {p.tp: p.next_offset for p in claimed}
 
@@ -202,6 +163,7 @@ class Partitions:
             partition = self._owned.pop(tp, None)
             if partition is not None:
                 partition.lose()
+                self._resumer.released(tp, partition.store)
 
     # -- the way of a batch ---------------------------------------------------------------------
 
@@ -213,6 +175,10 @@ class Partitions:
             return
         if batch.base_offset != partition.next_offset:
             await self._rewind(partition, batch)
+            return
+        if batch.records[0].offset != batch.base_offset and not await self._follows(
+            partition, batch
+        ):
             return
         rejected = partition.engine.fold(batch.values, self._now_ms())
         partition.letters += (
@@ -227,6 +193,30 @@ class Partitions:
             partition.flushed.clear()
             await partition.flushed.wait()
 
+    async def _follows(self, partition: OwnedPartition, batch: RecordBatch) -> bool:
+        """Whether a batch that leaves offsets out may be counted, and what it left out told.
+
+        Marks of transactions take offsets, too. But where the log does not have the offset that
+        was to be next, aiokafka goes on at its start.
+        """
+        first = batch.records[0]
+        if first.offset < batch.base_offset:
+            log.warning("%s: its log went back to %d", partition.store.name, first.offset)
+            partition.lose()
+            self._reclaim_at = time.monotonic()  # the claim finds out what it is
+            return False
+        if first.offset > batch.base_offset + 1 and self._consumer is not None:
+            start = (await self._consumer.earliest_offsets(partition.tp))[partition.tp]
+            if partition.lost:
+                return False
+            if start > batch.base_offset:
+                missed = min(start, first.offset) - batch.base_offset
+                partition.miss(
+                    missed,
+                    self._resumer.whole_after_ms(partition.tp, first.timestamp, self._now_ms()),
+                )
+        return True
+
     async def _rewind(self, partition: OwnedPartition, batch: RecordBatch) -> None:
         """Fetch again from where the counts end: a batch in between was lost on its way here.
 
@@ -240,6 +230,14 @@ class Partitions:
         )
         if self._consumer is not None:
             partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
+
+    async def watch_topics(self, sleep: Callable[[float], Awaitable[object]]) -> None:
+        """Look now and then whether a topic was made again under its name, until cancelled.
+
+        Raises:
+            LogReplacedError: one was.
+        """
+        await self._topic_watch.watch_forever(sleep)
 
     # -- flushing -------------------------------------------------------------------------------
 
@@ -271,12 +269,22 @@ class Partitions:
         now = time.monotonic()
         if partition.lost:
             return False
+        if partition.tells or self._is_rebuilt(partition):
+            return True
         if self._is_idle(partition, now) and now - partition.beat_at >= _HEARTBEAT_S:
             partition.engine.advance(self._now_ms())
             partition.beat_at = now
             return True
         engine = partition.engine
         return engine.has_changes or bool(partition.letters)
+
+    def _is_rebuilt(self, partition: OwnedPartition) -> bool:
+        end = partition.completeness.rebuild_to
+        return (
+            end > 0
+            and self._consumer is not None
+            and self._consumer.has_read_to(partition.tp, partition.next_offset, end)
+        )
 
     def _is_idle(self, partition: OwnedPartition, now: float) -> bool:
         return (
@@ -297,13 +305,17 @@ class Partitions:
                 self._segmentation.learn(index, admitted, full=full)
         changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
         partition.letters = []
-        if partition.missed:
-            changes.stats["missed"], partition.missed = partition.missed, 0
+        if self._is_rebuilt(partition):
+            partition.end_rebuild()
+        completeness, partition.tells = partition.completeness, False
+        changes.stats += partition.untold
+        partition.untold.clear()
         try:
             if letters:
                 send = partial(self._dead_letters.send, letters)
                 await self._persist(partition, send, of=Awaited.DEAD_LETTERS)
-            await self._persist(partition, partial(self._store, partition, changes, next_offset))
+            store = partial(self._store, partition, changes, next_offset, completeness)
+            await self._persist(partition, store)
         except BaseException:
             # What was taken may not be stored, and the engine has it no more: a later flush
             # would step over it.
@@ -311,11 +323,17 @@ class Partitions:
             raise
         partition.flushed.set()
 
-    async def _store(self, partition: OwnedPartition, changes: Changes, next_offset: int) -> None:
+    async def _store(
+        self,
+        partition: OwnedPartition,
+        changes: Changes,
+        next_offset: int,
+        completeness: Completeness,
+    ) -> None:
         consumer = self._consumer
         lag = 0 if consumer is None else consumer.lag(partition.tp, next_offset)
         try:
-            await partition.store.flush(changes, next_offset, lag=lag)
+            await partition.store.flush(changes, next_offset, lag=lag, completeness=completeness)
         except Fenced as taken_over:
             log.info("%s", taken_over)
             partition.lose()
@@ -336,6 +354,14 @@ class Partitions:
         except (RedisError, KafkaError, OSError, TimeoutError) as error:
             log.warning("partitions could not be claimed again: %s; trying again", error)
             self._reclaim_at = time.monotonic() + _RETRY_MAX_S
+
+    async def _readmit(self) -> None:
+        """Put back what was agreed with the other workers, and is lost with the counts."""
+        for index, admitted in enumerate(self._segmentation.admitted):
+            if admitted:
+                with self._attempting("segments", Awaited.REDIS) as attempt:
+                    ask = partial(self._register.admit, index, admitted)
+                    await _retried(attempt, ask, lambda: False)
 
     async def _persist(
         self,
@@ -360,8 +386,10 @@ class Partitions:
         event_type = self._topics[tp.topic]
         store = self._table.partition(tp.topic, tp.partition)
         with self._attempting(store.name, Awaited.REDIS) as attempt:
-            claim = await _retried(attempt, partial(store.claim, self._owner), lambda: False)
+            ask = partial(store.claim, self._owner, self._topic_watch.id_of(tp.topic))
+            claim = await _retried(attempt, ask, lambda: False)
         assert claim is not None  # never given up; Faust gives up its rebalance after a while
+        self._topic_watch.check(tp.topic, claim.topic_id)
         engine = PartitionEngine(
             event_type,
             PLANS[event_type],
@@ -374,7 +402,7 @@ class Partitions:
             generations=((g.number, g.ids, g.contents) for g in claim.generations),
             sessions=claim.sessions.items(),
         )
-        return OwnedPartition(tp, store, engine, claim.offset or 0)
+        return OwnedPartition(tp, store, engine, claim.offset or 0, completeness=claim.completeness)
 
 
 async def _retried(

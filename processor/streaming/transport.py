@@ -12,7 +12,7 @@ Where the consumer starts to read is not Kafka's committed offset but what the a
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
@@ -24,6 +24,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from processor.streaming.bounded import within
+from processor.streaming.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +210,48 @@ class BatchConsumer(driver.Consumer):
         """Fetch a batch topic's partition again from ``offset``; the number of its new chain."""
         await self.seek_wait({tp: offset})
         return cast("BatchConsumerThread", self._thread).chains[tp].number
+
+    async def committed_offsets(self, tps: Collection[TP]) -> dict[TP, int]:
+        """What the group has committed of partitions, 0 where that is nothing."""
+
+        async def committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int]:
+            return {tp: await consumer.committed(TopicPartition(*tp)) or 0 for tp in tps}
+
+        return cast("dict[TP, int]", await self._ask(committed))
+
+    async def records_at(self, times: Mapping[TP, int]) -> dict[TP, tuple[int, int]]:
+        """The first record of each partition that is not older than a time (ms).
+
+        Returns:
+            Its offset and its timestamp in ms; nothing for a partition without such a record.
+        """
+
+        async def found(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, tuple[int, int]]:
+            wanted = {TopicPartition(*tp): time_ms for tp, time_ms in times.items()}
+            found = await consumer.offsets_for_times(wanted)
+            return {TP(*tp): (at.offset, at.timestamp) for tp, at in found.items() if at}
+
+        return cast("dict[TP, tuple[int, int]]", await self._ask(found))
+
+    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The broker's ids of topics, as far as it has them: another log has another id."""
+
+        async def ids(consumer: aiokafka.AIOKafkaConsumer) -> dict[str, str]:
+            return await topic_ids(consumer, topics)
+
+        return cast("dict[str, str]", await self._ask(ids))
+
+    async def _ask(self, question: Callable[[aiokafka.AIOKafkaConsumer], Awaitable[Any]]) -> Any:
+        """Put a question to aiokafka's consumer in the thread that it lives in."""
+        thread = cast("BatchConsumerThread", self._thread)
+        return await thread.call_thread(question, thread._ensure_consumer())  # noqa: SLF001
+
+    def has_read_to(self, tp: TP, offset: int, end: int) -> bool:
+        """Whether no record is left between ``offset`` and ``end``, but marks of transactions."""
+        state = self._fetch_state(tp)
+        return offset >= end or (
+            (self.caught_up(tp) and state.highwater >= end) and self.lag(tp, offset) == 0
+        )
 
     def caught_up(self, tp: TP) -> bool:
         """Whether everything that the broker has said it holds of a partition was fetched."""

@@ -1,7 +1,7 @@
 """`Partitions` on a real Redis, with a log in memory instead of Kafka's consumer."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -18,6 +18,8 @@ from processor.streaming.transport import BatchConsumer, RecordBatch
 from schemas.events import EventType
 
 SURVEYS = TP("surveys", 0)
+TIMESTAMP_MS = time.time_ns() // 1_000_000 - 90_000
+"""Of every record of a log in memory."""
 
 
 def now_ms() -> int:
@@ -47,7 +49,7 @@ class LoggedRecord:
 
     offset: int
     value: bytes | None
-    timestamp: int = 0
+    timestamp: int = TIMESTAMP_MS
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
 
@@ -59,6 +61,9 @@ class LogConsumer:
     Attributes:
         log: the partition's records.
         assigned: whether Kafka would say that the partition is ours.
+        start: the first offset that was not removed from the log.
+        committed: what the group has committed.
+        topic_id: the topic's.
     """
 
     partitions: Partitions
@@ -67,6 +72,9 @@ class LogConsumer:
     position: int = 0
     chain: int = 0
     seeks: int = 0
+    start: int = 0
+    committed: int = 0
+    topic_id: str = "the first"
 
     async def perform_seek(self) -> None:
         """As the transport: claim, seek, follow."""
@@ -103,11 +111,32 @@ class LogConsumer:
 
     async def earliest_offsets(self, *tps: TP) -> Mapping[TP, int]:
         """The log's start."""
-        return dict.fromkeys(tps, 0)
+        return dict.fromkeys(tps, self.start)
 
     async def highwaters(self, *tps: TP) -> Mapping[TP, int]:
         """The log's end."""
         return dict.fromkeys(tps, len(self.log))
+
+    async def committed_offsets(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """What the group has committed."""
+        return dict.fromkeys(tps, self.committed)
+
+    async def records_at(self, times: Mapping[TP, int]) -> Mapping[TP, tuple[int, int]]:
+        """Every record's timestamp is `TIMESTAMP_MS`."""
+        has_records = self.start < len(self.log)
+        return {
+            tp: (self.start, TIMESTAMP_MS)
+            for tp, time_ms in times.items()
+            if has_records and time_ms <= TIMESTAMP_MS
+        }
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """The topic's id."""
+        return dict.fromkeys(topics, self.topic_id)
+
+    def has_read_to(self, _tp: TP, offset: int, end: int) -> bool:
+        """There are no transactions."""
+        return offset >= end
 
     async def rewind(self, _tp: TP, offset: int) -> int:
         """Seek one partition."""
