@@ -10,50 +10,25 @@ Names are ``<family>.<value>``: ``nps.9`` (scale 10), ``nps5.4``, ``csat5.4``, `
 units and carries its currency: ``order.minor.USD``.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from processor.core.observation import Observation, Observe
+from processor.metrics.plan import Increments, MeasurePlan, square_counters, squares
+from processor.metrics.relation_measures import CUSTOMER, LOYALTY, MARKETING_SPEND
+from processor.metrics.social_measures import SOCIAL
+from processor.metrics.support_measures import SUPPORT_TICKET
 
-Increments = tuple[tuple[str, int], ...]
-"""(measure name, how much to add) pairs; no name twice, no 0."""
+__all__ = [
+    "PLANS",
+    "Increments",
+    "MeasurePlan",
+    "SessionOutcome",
+    "count_session",
+    "duration_squares",
+]
 
 _GA4_ENGAGED_MS: Final = 10_000
 _GA4_ENGAGED_VIEWS: Final = 2
-_LOW_BITS: Final = 32
-_LOW_MASK: Final = (1 << _LOW_BITS) - 1
-
-
-def _observe_nothing(_values: tuple[Any, ...]) -> tuple[Observation, ...]:
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurePlan:
-    """How one event type is counted.
-
-    Attributes:
-        event_type: the `type` of the events.
-        reads: the fields that decide, all that `count` may look at. Events that agree in them
-            count the same, so a batch is counted once per distinct tuple of their values.
-        count: the values of `reads`, in that order and ``None`` where the event has none, to what
-            the event adds. Takes events as `schemas.fast` validates them; raises ValueError for
-            what validation does not let through.
-        hashable_reads: whether the values are always hashable. If not, some are a dict, and a
-            caller that groups by them must group by something else.
-        observes: the fields that decide what `observe` gives, looked at event by event; none
-            where nothing is observed.
-        observe: the values of `observes` to what is observed beside the counters: identities to
-            tell apart, magnitudes to take percentiles of.
-    """
-
-    event_type: str
-    reads: tuple[str, ...]
-    count: Callable[[tuple[Any, ...]], Increments]
-    hashable_reads: bool = True
-    observes: tuple[str, ...] = ()
-    observe: Observe = _observe_nothing
 
 
 def _count_survey(values: tuple[Any, ...]) -> Increments:
@@ -111,9 +86,14 @@ PLANS: Final[Mapping[str, MeasurePlan]] = {
         ),
         # Everything else about a session is counted once, at its close.
         MeasurePlan("session", reads=("action",), count=_count_session_action),
+        SUPPORT_TICKET,
+        CUSTOMER,
+        SOCIAL,
+        LOYALTY,
+        MARKETING_SPEND,
     )
 }
-"""Event type → how it is counted, for the types that are counted event by event."""
+"""Event type → how its events are counted."""
 
 
 class SessionOutcome(Protocol):
@@ -145,9 +125,7 @@ class SessionOutcome(Protocol):
 def count_session(outcome: SessionOutcome) -> Increments:
     """What a closed session adds to the pane of its first action.
 
-    The square of the duration is kept in two counters, its low 32 bits and the rest: one counter
-    of squared milliseconds would pass 2⁶³ after some thousand day-long sessions. The two add
-    separately, and `duration_squares` puts their sums together again, exactly.
+    The square of the duration is kept in two counters: see `square_counters`.
 
     Args:
         outcome: the session, closed.
@@ -161,7 +139,6 @@ def count_session(outcome: SessionOutcome) -> Increments:
             f"a session ends {-duration_ms} ms before it begins (first {outcome.first_ms}, "
             f"last {outcome.last_ms})"
         )
-    square = duration_ms * duration_ms
     viewed = outcome.page_views > 0
     engaged = (
         duration_ms >= _GA4_ENGAGED_MS
@@ -177,13 +154,11 @@ def count_session(outcome: SessionOutcome) -> Increments:
         ("session.carted", outcome.carted),
         ("session.abandoned", outcome.carted and not outcome.ordered),
         ("session.duration_ms", duration_ms),
-        ("session.duration_sq_lo", square & _LOW_MASK),
-        ("session.duration_sq_hi", square >> _LOW_BITS),
+        *square_counters("session.duration", duration_ms),
     )
     return tuple((name, int(increment)) for name, increment in counted if increment)
 
 
 def duration_squares(counts: Mapping[str, int]) -> int:
     """The sum of squared session durations, in ms², from its two counters."""
-    high = counts.get("session.duration_sq_hi", 0)
-    return (high << _LOW_BITS) + counts.get("session.duration_sq_lo", 0)
+    return squares(counts, "session.duration")
