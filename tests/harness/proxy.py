@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -14,15 +15,17 @@ class LossyProxy:
 
     Args:
         redis_url: the server's.
+        tls: with which to speak to clients, who have to use TLS then.
 
     Attributes:
         lost: replies that it has lost.
         delay_s: how late every reply is.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(redis_url)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 6379)
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._to_lose = 0
         self._hang = False
@@ -41,7 +44,9 @@ class LossyProxy:
         self._to_lose, self._hang = n, hang
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self._tls
+        )
         return self
 
     async def __aexit__(
