@@ -14,6 +14,9 @@ from hypothesis import settings
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis, binaries
 
+# Their assertions then say what differed.
+pytest.register_assert_rewrite("tests.harness", "tests.faults", "tests.streaming.owning")
+
 # Shared machines are slow at times: a deadline would fail laws that hold. In CI the examples
 # are the same in each run, so that a failure is of the change and not of the day.
 settings.register_profile(
