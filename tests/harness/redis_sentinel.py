@@ -116,6 +116,11 @@ class Replicated:
         with redis.Redis(host=LOOPBACK, port=self.replica.port, decode_responses=True) as client:
             return client.execute_command(*words)
 
+    def cut_off(self) -> None:
+        """Let the replica follow no more: what the master gets from now on is lost with it."""
+        self.replica_call("CONFIG SET", "masterauth", "not-the-password")
+        self.replica_call("CLIENT KILL", "TYPE", "master")
+
     def promoted(self) -> bool:
         """Whether the replica is the master, and the Sentinel says so."""
         address = self.sentinel.call("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)
