@@ -66,6 +66,7 @@ class Partitions:
         flush_interval_s: how long counts gather before they are written.
         idle_after_s: a caught-up partition without records for this long follows the clock.
         now_ms: wall clock in milliseconds.
+        put_back: writes again what all workers share, where Redis has lost it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Partitions:
         flush_interval_s: float,
         idle_after_s: float,
         now_ms: Callable[[], int],
+        put_back: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._topics = topics
         self._config = config
@@ -92,6 +94,7 @@ class Partitions:
         self._flush_interval_s = flush_interval_s
         self._idle_after_s = idle_after_s
         self._now_ms = now_ms
+        self._put_back = put_back
         self._owned: dict[TP, OwnedPartition] = {}
         self._attempts: set[Attempt] = set()
         self._consumer: BatchConsumer | None = None
@@ -137,7 +140,7 @@ class Partitions:
         for partition in claimed:
             partition.resume(resumptions[partition.tp])
         if any(resumption.is_rebuild for resumption in resumptions.values()):
-            await self._readmit()
+            await self._restore_shared()
         self._owned = {p.tp: p for p in claimed}
         return {p.tp: p.next_offset for p in claimed}
 
@@ -355,13 +358,18 @@ class Partitions:
             log.warning("partitions could not be claimed again: %s; trying again", error)
             self._reclaim_at = time.monotonic() + _RETRY_MAX_S
 
-    async def _readmit(self) -> None:
-        """Put back what was agreed with the other workers, and is lost with the counts."""
-        for index, admitted in enumerate(self._segmentation.admitted):
-            if admitted:
-                with self._attempting("segments", Awaited.REDIS) as attempt:
-                    ask = partial(self._register.admit, index, admitted)
-                    await _retried(attempt, ask, lambda: False)
+    async def _restore_shared(self) -> None:
+        """Write again what was agreed with the other workers, and is lost with the counts."""
+        writes: list[Callable[[], Awaitable[object]]] = [
+            partial(self._register.admit, index, admitted)
+            for index, admitted in enumerate(self._segmentation.admitted)
+            if admitted
+        ]
+        if self._put_back is not None:
+            writes.append(self._put_back)
+        for write in writes:
+            with self._attempting("what workers share", Awaited.REDIS) as attempt:
+                await _retried(attempt, write, lambda: False)
 
     async def _persist(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -27,6 +27,7 @@ from processor.state.reader import StateReader
 from processor.state.replies import text
 from processor.state.scripts import Script, source
 from processor.streaming.bounded import start_producer, stop_producer, within
+from schemas.events import EventType
 from schemas.timestamps import format_rfc3339
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Publisher:
         keys: key names of the deployment.
         config: the engine's configuration.
         metrics: the catalogue in use.
+        topics: event type by topic: all partitions of these are merged, and no others.
         holder: names this process in the lease; unique.
         topic: the compacted readings topic.
         new_producer: makes a transactional producer, not started yet.
@@ -65,6 +67,7 @@ class Publisher:
         keys: Keys,
         config: EngineConfig,
         metrics: Mapping[str, Metric],
+        topics: Mapping[str, EventType],
         holder: str,
         topic: str,
         new_producer: Callable[[], AIOKafkaProducer],
@@ -77,6 +80,7 @@ class Publisher:
         self._keys = keys
         self._config = config
         self._metrics = metrics
+        self._topics = topics
         self._topic = topic
         self._new_producer = new_producer
         self._interval_s = interval_s
@@ -88,6 +92,7 @@ class Publisher:
         self._revision = 0
         self._stored_revision = 0
         self._view: _View | None = None
+        self._said: frozenset[str] = frozenset()
 
     @property
     def leads(self) -> bool:
@@ -121,6 +126,7 @@ class Publisher:
         watermark_ms = min(view.reader.watermark_ms, time_ms)
         if not time_ms:
             return 0
+        view.presenter.complete_from = self._complete_from_ms(view)
         view.totals.advance(time_ms)
         self._revision += 1
         rows = {
@@ -158,7 +164,11 @@ class Publisher:
 
     async def _current_view(self) -> "_View":
         view = self._view
-        if view is not None and await view.reader.follow(view.totals):
+        if (
+            view is not None
+            and view.epoch == self._lease.epoch  # else another may have led in between
+            and await view.reader.follow(view.totals)
+        ):
             return view
         if view is None:
             log.info("publishing: lease epoch %s", self._lease.epoch)
@@ -168,16 +178,53 @@ class Publisher:
             self._revision = max(self._stored_revision, self._now_ms())
             self._producer = self._new_producer()
             await start_producer(self._producer, _KAFKA_TIMEOUT_S)
+            await self._learn_partitions(self._producer)
         else:
             log.warning("a flush was missed: loading all panes afresh")
-        view = _View.new(
-            self._redis, self._keys, self._config, self._metrics, self._low_sample_under
-        )
+            self._said = frozenset(view.presenter.said)
+        view = self._new_view()
         if not await view.reader.follow(view.totals):
             raise TimeoutError("panes could not be loaded: their logs moved on meanwhile")
-        view.presenter.take_over(map(text, await self._redis.hkeys(self._keys.readings)))
+        # Where Redis lost them, readers of the topic have still what this publisher said before.
+        readings = set(map(text, await self._redis.hkeys(self._keys.readings)))
+        view.presenter.take_over(readings | self._said)
         self._view = view
         return view
+
+    def _new_view(self) -> "_View":
+        totals = RollingTotals(self._config.windows)
+        presenter = Presenter(
+            self._metrics,
+            totals,
+            lateness_ms=self._config.lateness_ms,
+            low_sample_under=self._low_sample_under,
+        )
+        reader = StateReader(self._redis, self._keys, self._topics)
+        return _View(reader, totals, presenter, self._lease.epoch)
+
+    async def _learn_partitions(self, producer: AIOKafkaProducer) -> None:
+        """Ask once how many partitions the topics have; aiokafka keeps the answer fresh."""
+        for topic in self._topics:
+            try:
+                await asyncio.wait_for(producer.partitions_for(topic), _KAFKA_TIMEOUT_S)
+            except UnknownTopicOrPartitionError:
+                log.warning("there is no topic %s", topic)
+
+    @property
+    def _partitions(self) -> dict[str, int]:
+        """How many partitions each topic has."""
+        if self._producer is None:
+            raise AssertionError("a leader has a producer")
+        cluster = self._producer.client.cluster
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in self._topics}
+
+    def _complete_from_ms(self, view: "_View") -> dict[str, int]:
+        """By event type the time from which all events are counted."""
+        found: dict[str, int] = {}
+        for topic, from_ms in view.reader.complete_from_ms(self._partitions).items():
+            event_type = self._topics[topic]
+            found[event_type] = max(found.get(event_type, 0), from_ms)
+        return found
 
     async def _write_redis(
         self, rows: Mapping[str, str], view: "_View", time_ms: int, watermark_ms: int
@@ -188,6 +235,8 @@ class Publisher:
             "clock": time_ms,
             "published_at": self._now_ms(),
             "open_sessions": view.reader.open_sessions,
+            "rebuilding": view.reader.rebuilding,
+            "unclaimed": sum(view.reader.unclaimed(self._partitions).values()),
         }
         arguments: list[Any] = [self._lease.token, self._lease.ttl_ms]
         arguments += (self._revision, self._stored_revision, 2 * len(status))
@@ -213,6 +262,8 @@ class Publisher:
                 await producer.send(self._topic, key=key.encode(), value=row.encode())
 
     async def _forget(self) -> None:
+        if self._view is not None:
+            self._said = frozenset(self._view.presenter.said)
         self._view = None
         producer, self._producer = self._producer, None
         if producer is not None:
@@ -225,22 +276,10 @@ class Publisher:
 class _View:
     """Everything a leader holds in memory: made new at every takeover."""
 
-    def __init__(self, reader: StateReader, totals: RollingTotals, presenter: Presenter) -> None:
+    def __init__(
+        self, reader: StateReader, totals: RollingTotals, presenter: Presenter, epoch: int
+    ) -> None:
+        self.epoch = epoch
         self.reader = reader
         self.totals = totals
         self.presenter = presenter
-
-    @classmethod
-    def new(
-        cls,
-        redis: Redis,
-        keys: Keys,
-        config: EngineConfig,
-        metrics: Mapping[str, Metric],
-        low_sample_under: int,
-    ) -> "_View":
-        totals = RollingTotals(config.windows)
-        presenter = Presenter(
-            metrics, totals, lateness_ms=config.lateness_ms, low_sample_under=low_sample_under
-        )
-        return cls(StateReader(redis, keys), totals, presenter)

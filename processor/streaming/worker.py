@@ -62,8 +62,14 @@ async def identity_key(redis: Redis, keys: Keys, settings: Settings) -> bytes:
     """The key of identifiers' hashes: configured, or made once for all workers."""
     if settings.privacy.hash_key is not None:
         return settings.privacy.hash_key.get_secret_value().encode()[:64]
-    await redis.set(keys.identity_key, secrets.token_bytes(32), nx=True)
+    await share_identity_key(redis, keys, settings, secrets.token_bytes(32))
     return raw(await redis.get(keys.identity_key))
+
+
+async def share_identity_key(redis: Redis, keys: Keys, settings: Settings, key: bytes) -> None:
+    """Write the key for all workers where there is none; one that is configured is not stored."""
+    if settings.privacy.hash_key is None:
+        await redis.set(keys.identity_key, key, nx=True)
 
 
 class Worker:
@@ -159,12 +165,14 @@ class Worker:
             flush_interval_s=settings.redis.flush_interval_s,
             idle_after_s=parse_duration_ms(settings.engine.idle_after) / 1000,
             now_ms=self._now_ms,
+            put_back=partial(share_identity_key, redis, keys, settings, config.identity_key),
         )
         self._publisher = Publisher(
             redis=redis,
             keys=keys,
             config=config,
             metrics=configured(bounce_mode=settings.engine.bounce_mode),
+            topics=self.topics,
             holder=self.name,
             topic=settings.kafka.readings_topic,
             new_producer=lambda: readings_producer(settings.kafka),
@@ -177,6 +185,7 @@ class Worker:
         self._tasks = [
             asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
             asyncio.create_task(self._publisher.run_forever(asyncio.sleep), name="publish"),
+            asyncio.create_task(self._partitions.watch_topics(asyncio.sleep), name="watch topics"),
             asyncio.create_task(observer.look_forever(), name="observe"),
             asyncio.create_task(observer.ask_redis_forever(), name="ask Redis"),
             asyncio.create_task(observer.ask_kafka_forever(), name="ask Kafka"),

@@ -15,6 +15,7 @@ from processor.state.partition import PartitionStore
 from processor.state.redis_url import async_client
 from processor.streaming.kafka import readings_producer
 from processor.streaming.publisher import Publisher
+from schemas.events import EventType
 from tests.harness.kafka import create_topics, read_all
 from tests.harness.proxy import LossyProxy
 from tests.harness.state import StoredState
@@ -41,6 +42,7 @@ async def publishing(
         keys=Keys(deployment.redis_prefix),
         config=EngineConfig(),
         metrics=CATALOGUE,
+        topics={deployment.topic("survey-response"): EventType.SURVEY_RESPONSE},
         holder=holder,
         topic=deployment.readings_topic,
         new_producer=lambda: readings_producer(settings),
@@ -57,7 +59,9 @@ async def publishing(
 
 async def owned(redis: Redis, deployment: Deployment, partition: int = 0) -> PartitionStore:
     """A partition's store, claimed."""
-    store = PartitionStore(redis, Keys(deployment.redis_prefix), "surveys", partition, TIERS)
+    store = PartitionStore(
+        redis, Keys(deployment.redis_prefix), deployment.topic("survey-response"), partition, TIERS
+    )
     await store.claim("w")
     return store
 
