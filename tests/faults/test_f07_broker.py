@@ -26,7 +26,7 @@ SESSION_TIMEOUT_S: Final = 6.0
 async def test_f07_the_broker_restarts_and_stays_away_for_longer_than_a_session(
     new_scenario: NewScenario, own_kafka: EmbeddedKafka
 ) -> None:
-    scenario = new_scenario(bootstrap=own_kafka.bootstrap, settings={"ENGINE__IDLE_AFTER": "12s"})
+    scenario = new_scenario(bootstrap=own_kafka.bootstrap)
     log = scenario.write_log(15_000, over_s=30)
     await scenario.create_topics()
     with scenario.worker() as worker:

@@ -50,8 +50,10 @@ async def check_history(deployment: Deployment, tick: Tick) -> None:
     rows = [(record.key.decode(), json.loads(record.value)) for record in committed]
     last: dict[str, Row] = {key: row for key, row in rows if row["revision"] <= tick.revision}
     assert len(last) > 100, "hardly anything was published to Kafka"
-    wrong = [key for key in last.keys() | tick.rows.keys() if last.get(key) != tick.rows.get(key)]
-    assert not wrong, "\n".join(f"{k}: Kafka {last.get(k)} Redis {tick.rows.get(k)}" for k in wrong[:5])
+    keys = last.keys() | tick.rows.keys()
+    unlike = {key: (last.get(key), tick.rows.get(key)) for key in keys}
+    unlike = {key: rows for key, rows in unlike.items() if rows[0] != rows[1]}
+    assert not unlike, f"in Kafka and in Redis, {len(unlike)} rows: {list(unlike.items())[:4]}"
 
 
 async def check_panes(state: StoredState, expected: ExpectedCounts) -> None:
