@@ -5,7 +5,8 @@ can be rebuilt from. So it is started by its owner and not registered in ``app.t
 would give it one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import faust
@@ -13,11 +14,12 @@ from faust.stores import base
 from faust.types import AppT, StoreT
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from yarl import URL
 
 from processor.core.panes import Tier
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore
-from processor.state.redis_url import redact, sync_client
+from processor.state.redis_url import parse_redis_url, sync_client
 from processor.state.replies import text
 
 
@@ -37,10 +39,16 @@ class ReadOnlyError(TypeError):
 class PaneStore(base.Store[PaneKey, dict[str, int]]):
     """The rows as a mapping, read from Redis: ``{"<series>|<measure>": count}`` by pane."""
 
-    def __init__(self, *args: Any, keys: Keys, client: SyncRedis, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, keys: Keys, new_client: Callable[[], SyncRedis], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._keys = keys
-        self._client = client
+        self._new_client = new_client
+
+    @cached_property
+    def _client(self) -> SyncRedis:
+        return self._new_client()  # that of a cluster connects at once: not before it is needed
 
     def __getitem__(self, key: PaneKey) -> dict[str, int]:
         keys = self._keys.partition(key.topic, key.partition)
@@ -94,6 +102,14 @@ class PaneStore(base.Store[PaneKey, dict[str, int]]):
         """Do nothing: backups are Redis's."""
 
 
+def _shown(url: str) -> URL:
+    # Faust takes a URL of one host, and prints it.
+    address = parse_redis_url(url)
+    if not address.host:
+        return URL.build(scheme=address.scheme, path=address.path)
+    return URL.build(scheme=address.scheme, host=address.host, port=address.port)
+
+
 class PaneTable(faust.Table[PaneKey, dict[str, int]]):
     """Counters by pane, for every partition.
 
@@ -110,7 +126,7 @@ class PaneTable(faust.Table[PaneKey, dict[str, int]]):
     def __init__(
         self, app: AppT, *, client: Redis, url: str, keys: Keys, tiers: Sequence[Tier]
     ) -> None:
-        super().__init__(app, name=self.name_, store=redact(url))
+        super().__init__(app, name=self.name_, store=_shown(url))
         self._client = client
         self._url = url
         self._keys = keys
@@ -122,7 +138,11 @@ class PaneTable(faust.Table[PaneKey, dict[str, int]]):
 
     def _new_store(self) -> StoreT[PaneKey, dict[str, int]]:
         return PaneStore(
-            redact(self._url), self.app, self, keys=self._keys, client=sync_client(self._url)
+            _shown(self._url),
+            self.app,
+            self,
+            keys=self._keys,
+            new_client=partial(sync_client, self._url),
         )
 
     async def on_start(self) -> None:
