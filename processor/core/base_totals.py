@@ -7,14 +7,19 @@ at the few panes that are ahead of the window.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from processor.core.bases import Stored
+from processor.core.window_counts import Span
 from schemas.readings import WHOLE
 
 Counters = Mapping[str, int]
-_NOTHING: Final[Counters] = {}
+After = Callable[[str, Span, bool], Iterable[Counters]]
+"""(series, span, whether from its start) → the counters of all panes from there on, or from the
+span's end on."""
+
+_NOTHING: Final[Mapping[str, "_History"]] = {}
 
 
 class _History:
@@ -94,9 +99,14 @@ class _History:
 
 
 class BaseTotals:
-    """Every base of every series."""
+    """Every base of every series.
 
-    def __init__(self) -> None:
+    Args:
+        after: gives what panes hold from the start or end of a window on.
+    """
+
+    def __init__(self, after: After) -> None:
+        self.after = after
         self._series: dict[str, dict[str, _History]] = {}
         self._told: set[str] = set()
 
@@ -112,7 +122,7 @@ class BaseTotals:
             for base, stored_counters in by_base.items():
                 if histories.setdefault(base, _History()).apply(stored_counters):
                     changed.add(series)
-        told = {base for base, h in self._series.get(WHOLE, {}).items() if h.has_snapshots}
+        told = {base for base, h in self._of(WHOLE).items() if h.has_snapshots}
         for base in told ^ self._told:
             changed.update(series for series, found in self._series.items() if base in found)
         self._told = told
@@ -122,29 +132,65 @@ class BaseTotals:
         """Every series that has a base."""
         return self._series.keys()
 
-    def families(self, series: str) -> Collection[str]:
-        """The bases that a series has."""
-        return self._series.get(series, _NOTHING).keys()
+    def source(self, series: str, span: Span) -> "_Bases | None":
+        """The bases of a series at the start and end of a span."""
+        return _Bases(self, series, span) if series in self._series else None
 
-    def at(self, base: str, series: str, time_ms: int, windows: Iterable[Counters]) -> int | None:
+    def bases(self, series: str) -> Collection[str]:
+        """The bases that a series has."""
+        return self._of(series).keys()
+
+    def at(self, base: str, series: str, time_ms: int, after: Iterable[Counters]) -> int | None:
         """A base at the border of two panes.
 
         Args:
             base: its name.
             series: the series.
             time_ms: the border.
-            windows: the counters of everything from there on.
+            after: the counters of everything from there on.
 
         Returns:
             How many there are, ``None`` where that is not known: the whole base has been told
             and this segment's has not, or more have left than there were.
         """
-        history = self._series.get(series, {}).get(base)
+        history = self._of(series).get(base)
         if history is None or (base in self._told and not history.has_snapshots):
             return None
-        later = sum(net(base, counters) for counters in windows)
-        found = history.total - later + history.offset(time_ms)
+        before = history.total - sum(net(base, counters) for counters in after)
+        found = before + history.offset(time_ms)
         return found if found >= 0 else None
+
+    def _of(self, series: str) -> Mapping[str, _History]:
+        return self._series.get(series, _NOTHING)
+
+
+class _Bases:
+    """The bases of one series over one span: ``<base>.at_start``, ``.at_end``, ``.unknown``."""
+
+    __slots__ = ("_series", "_span", "_totals")
+
+    def __init__(self, totals: BaseTotals, series: str, span: Span) -> None:
+        self._totals = totals
+        self._series = series
+        self._span = span
+
+    @property
+    def families(self) -> Collection[str]:
+        return self._totals.bases(self._series)
+
+    def read(self, name: str) -> int | None:
+        base, _, what = name.partition(".")
+        match what:
+            case "at_start" | "at_end":
+                return self._at(base, at_start=what == "at_start")
+            case "unknown":
+                return int(self._at(base, at_start=False) is None)
+        return None
+
+    def _at(self, base: str, *, at_start: bool) -> int | None:
+        series, span = self._series, self._span
+        time_ms = span.start_ms if at_start else span.end_ms
+        return self._totals.at(base, series, time_ms, self._totals.after(series, span, at_start))
 
 
 def net(base: str, counters: Counters) -> int:

@@ -16,6 +16,8 @@ window is.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from processor.core.base_totals import BaseTotals
+from processor.core.bases import CELL
 from processor.core.estimate import Counts
 from processor.core.panes import Tier, Window, tiers_of
 from processor.core.rollup import PaneDeltas, add_into
@@ -129,22 +131,34 @@ class RollingTotals:
     def __init__(self, windows: Sequence[Window], beside: Sequence[Beside] = ()) -> None:
         self.time_ms = 0
         self.samples = SampledPanes()
-        self.totals = tuple(WindowTotals(w, (self.samples, *beside)) for w in windows)
+        self.bases = BaseTotals(self._after)
+        beside = (self.samples, self.bases, *beside)
+        self.totals = tuple(WindowTotals(window, beside) for window in windows)
+        self._by_name = {totals.window.name: totals for totals in self.totals}
         self._tiers: dict[int, Tier] = {tier.pane_ms: tier for tier in tiers_of(windows)}
         self._panes: dict[int, dict[int, BySeries]] = {pane_ms: {} for pane_ms in self._tiers}
         self._by_tier = {
             pane_ms: [t for t in self.totals if t.window.pane_ms == pane_ms]
             for pane_ms in self._tiers
         }
+        self._ahead: dict[int, set[int]] = {pane_ms: set() for pane_ms in self._tiers}
 
     def apply(self, deltas: PaneDeltas) -> None:
         """Add counter deltas to their panes and to every window that covers them."""
-        for (pane_ms, start), by_series in deltas.items():
+        for cell, by_series in deltas.items():
+            if cell == CELL:
+                changed = self.bases.apply(by_series)
+                for totals in self.totals:
+                    totals.changed |= changed
+                continue
+            pane_ms, start = cell
             tier = self._tiers.get(pane_ms)
             if tier is None or not tier.keeps(start, self.time_ms):
                 continue  # a tier that no window of ours uses, or a pane that none needs any more
             pane = self._panes[pane_ms].setdefault(start, {})
             windows = self._by_tier[pane_ms]
+            if start >= windows[0].end_ms:
+                self._ahead[pane_ms].add(start)
             for series, increments in by_series.items():
                 add_into(pane.setdefault(series, {}), increments)
                 for totals in windows:
@@ -176,6 +190,8 @@ class RollingTotals:
             for start in [s for s in panes if not tier.keeps(s, time_ms)]:
                 del panes[start]
             self.samples.prune(tier, time_ms)
+            end_ms = self._by_tier[pane_ms][0].end_ms
+            self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms}
 
     @property
     def pane_count(self) -> int:
@@ -183,10 +199,21 @@ class RollingTotals:
         return sum(map(len, self._panes.values()))
 
     def series(self) -> Iterable[str]:
-        """Every series with a counter in some window or the one before it."""
-        return dict.fromkeys(
+        """Every series with a counter in some window or the one before it, or with a base."""
+        counted = (
             series
             for totals in self.totals
             for by_series in (totals.current, totals.previous)
             for series in by_series
         )
+        return dict.fromkeys((*counted, *self.bases.series()))
+
+    def _after(self, series: str, span: Span, from_start: bool) -> list[Counters]:
+        """The counters of a series in all panes from the start or the end of a span on."""
+        totals, panes = self._by_name[span.window], self._panes[span.pane_ms]
+        found = [panes[start].get(series, _NOTHING) for start in self._ahead[span.pane_ms]]
+        if from_start or span.previous:
+            found.append(totals.current.get(series, _NOTHING))
+        if from_start and span.previous:
+            found.append(totals.previous.get(series, _NOTHING))
+        return found

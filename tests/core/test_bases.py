@@ -13,6 +13,7 @@ from processor.core.base_register import Answer, LocalRegister
 from processor.core.base_totals import BaseTotals
 from processor.core.bases import CELL, BaseEvent, BasePlan, Stored, Subject, needed
 from processor.core.panes import MINUTE_MS, SECOND_MS, Tier
+from processor.core.window_counts import Span
 from schemas.readings import WHOLE
 
 BEGIN_MS = 1_790_000_000_123
@@ -25,6 +26,10 @@ Happened = tuple[int, BaseEvent]
 
 def nothing(_event: Mapping[str, Any]) -> BaseEvent | None:
     return None
+
+
+def nothing_after(_series: str, _span: Span, _from_start: bool) -> list[Mapping[str, int]]:
+    return []
 
 
 CUSTOMERS = BasePlan("customers", nothing)
@@ -62,7 +67,7 @@ class Partitions:
         self.stored: list[dict[str, dict[str, int]]] = [{} for _ in range(books)]
         self.clocks = [0] * books
         self.register = LocalRegister(DETAIL_MS, 10**12)
-        self.totals = BaseTotals()
+        self.totals = BaseTotals(nothing_after)
 
     def record(self, number: int, at: int, event: BaseEvent) -> None:
         self.books[number].record(at, (WHOLE,), event)
@@ -91,7 +96,7 @@ class Partitions:
 
     def take_over(self) -> None:
         """A new publisher loads what is stored."""
-        self.totals = BaseTotals()
+        self.totals = BaseTotals(nothing_after)
         for stored in self.stored:
             self.totals.apply(stored)
 
@@ -192,7 +197,7 @@ def test_a_base_without_snapshots_is_one_counter() -> None:
 
 
 def test_a_segment_that_was_not_told_is_not_known_once_the_whole_was() -> None:
-    customers, totals = book(), BaseTotals()
+    customers, totals = book(), BaseTotals(nothing_after)
     customers.record(BEGIN_MS, (WHOLE, "channel=web"), BaseEvent(change=1))
     assert totals.apply(customers.take()) == {WHOLE, "channel=web"}
     assert totals.at("customers", "channel=web", BEGIN_MS + 1000, []) == 1
@@ -206,7 +211,7 @@ def test_a_segment_that_was_not_told_is_not_known_once_the_whole_was() -> None:
 
 
 def test_more_left_than_there_were_is_not_known() -> None:
-    customers, totals = book(), BaseTotals()
+    customers, totals = book(), BaseTotals(nothing_after)
     customers.record(BEGIN_MS, (WHOLE,), BaseEvent(change=-1))
     totals.apply(customers.take())
     assert totals.at("customers", WHOLE, BEGIN_MS + 1000, []) is None
@@ -226,7 +231,7 @@ def test_a_snapshot_later_than_the_horizon_is_taken_as_of_the_next_one() -> None
 
 
 def test_of_two_snapshots_of_one_instant_the_larger_holds() -> None:
-    customers, totals = book(), BaseTotals()
+    customers, totals = book(), BaseTotals(nothing_after)
     for count in (7, 9, 8):
         customers.record(BEGIN_MS, (WHOLE,), BaseEvent(count=count))
     totals.apply(customers.take())
