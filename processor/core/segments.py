@@ -141,5 +141,14 @@ class Segmentation:
             found = known[values] = key
         return found
 
+    def exactly(self, dimensions: Mapping[str, str]) -> str | None:
+        """The series of just these dimensions; none where no set names them, or it is full."""
+        names = tuple(sorted(dimensions))
+        if names not in self.sets:
+            return None
+        index = self.sets.index(names)
+        series = self.series_in(index, tuple(dimensions[name] for name in names))
+        return None if series == self._other[index] else series
+
     def _key(self, index: int, values: Dimensions) -> str:
         return segment_key(dict(zip(self.sets[index], map(str, values), strict=True)))
