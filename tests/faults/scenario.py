@@ -65,7 +65,9 @@ class Scenario:
 
     # -- the log --------------------------------------------------------------------------------
 
-    def write_log(self, count: int, *, over_s: float = 0.0) -> list[LoggedEvent]:
+    def write_log(
+        self, count: int, *, over_s: float = 0.0, span_s: float = 0.0
+    ) -> list[LoggedEvent]:
         """Write a log that ends a minute before the time at which all of it is sent.
 
         Its latest event closes every session that has to be closed: no worker has to be idle for
@@ -74,11 +76,13 @@ class Scenario:
         Args:
             count: records.
             over_s: how long sending takes, about.
+            span_s: the log's own time from its first event to its last, forty minutes at least.
         """
         now_ms = time.time_ns() // 1_000_000
         over_ms = int(over_s * 1000)
         end_ms = now_ms + over_ms - MINUTE_MS
-        self._times = Times.until(end_ms, looked_at_ms=now_ms + over_ms, over_ms=over_ms)
+        span_ms = int(max(over_s, span_s) * 1000)
+        self._times = Times.until(end_ms, looked_at_ms=now_ms + over_ms, over_ms=span_ms)
         self.log = event_log(count, self.seed, self._times)
         return self.log
 
@@ -99,9 +103,9 @@ class Scenario:
         """Send the log, or a part of it, as fast as it goes."""
         await send(self.deployment, self.records(self.log if log is None else log))
 
-    def sending(self, over_s: float) -> "asyncio.Task[int]":
-        """Begin to send the log, evenly over a time."""
-        return asyncio.create_task(send_paced(self.deployment, self.log, over_s))
+    def sending(self, over_s: float, **options: Any) -> "asyncio.Task[int]":
+        """Begin to send the log, evenly over a time; options are the producer's."""
+        return asyncio.create_task(send_paced(self.deployment, self.log, over_s, **options))
 
     # -- what has come of it --------------------------------------------------------------------
 

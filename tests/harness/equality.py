@@ -5,7 +5,7 @@ import time
 
 from processor.core.config import EngineConfig
 from tests.harness.expected import ExpectedCounts
-from tests.harness.kafka import read_all
+from tests.harness.kafka import read_each
 from tests.harness.readings import Row, differences
 from tests.harness.state import StoredState, Tick
 from tests.harness.waiting import eventually
@@ -42,13 +42,15 @@ async def check_history(deployment: Deployment, tick: Tick) -> None:
     """
     topic = deployment.readings_topic
     latest: dict[bytes, int] = {}
-    for record in await read_all(deployment, topic):
+    async for record in read_each(deployment, topic):
         revision = json.loads(record.value)["revision"]
         assert revision > latest.get(record.key, 0), f"{record.key!r} went back to {revision}"
         latest[record.key] = revision
-    committed = await read_all(deployment, topic, isolation_level="read_committed")
-    rows = [(record.key.decode(), json.loads(record.value)) for record in committed]
-    last: dict[str, Row] = {key: row for key, row in rows if row["revision"] <= tick.revision}
+    last: dict[str, Row] = {}
+    async for record in read_each(deployment, topic, isolation_level="read_committed"):
+        row = json.loads(record.value)
+        if row["revision"] <= tick.revision:
+            last[record.key.decode()] = row
     assert len(last) > 100, "hardly anything was published to Kafka"
     keys = last.keys() | tick.rows.keys()
     unlike = {key: (last.get(key), tick.rows.get(key)) for key in keys}

@@ -66,7 +66,9 @@ class Times:
 
     @classmethod
     def until(cls, end_ms: int, looked_at_ms: int, over_ms: int = 0) -> "Times":
-        """Forty minutes, or longer, up to a time, to be looked at up to ten minutes after another.
+        """Forty minutes, or ``over_ms``, up to a time, to be looked at ten minutes after another.
+
+        At most, that is: some sessions may have timed out then.
 
         A session times out 30 minutes after its last action, when the watermark says so, which
         follows the clock by 2 minutes.

@@ -88,11 +88,13 @@ async def send(deployment: Deployment, records: Iterable[Record], **options: Any
         return await send_all(producer, records)
 
 
-async def send_paced(deployment: Deployment, log: Sequence[LoggedEvent], over_s: float) -> int:
+async def send_paced(
+    deployment: Deployment, log: Sequence[LoggedEvent], over_s: float, **options: Any
+) -> int:
     """Sends a log in order, spread evenly over a time; how many records that were."""
     slices = max(1, round(over_s / _SLICE_S))
     began, sent = time.monotonic(), 0
-    async with producing(deployment) as producer:
+    async with producing(deployment, **options) as producer:
         for number in range(slices):
             part = log[len(log) * number // slices : len(log) * (number + 1) // slices]
             records = (Record(deployment.topic(e.topic), e.key, e.value) for e in part)
@@ -101,7 +103,7 @@ async def send_paced(deployment: Deployment, log: Sequence[LoggedEvent], over_s:
     return sent
 
 
-async def read_all(deployment: Deployment, topic: str, **options: Any) -> list[Any]:
+async def read_each(deployment: Deployment, topic: str, **options: Any) -> AsyncIterator[Any]:
     """Everything that a topic holds now, partition by partition in order."""
     # Without a group it is assigned all partitions when it starts.
     consumer = AIOKafkaConsumer(
@@ -110,19 +112,20 @@ async def read_all(deployment: Deployment, topic: str, **options: Any) -> list[A
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())
-        found: list[Any] = []
         for part in sorted(ends, key=lambda p: p.partition):
             # Control records move the position and are not returned.
             while await consumer.position(part) < ends[part]:
                 batch = await consumer.getmany(part, timeout_ms=1_000)
-                found += batch.get(part, [])
-        return [
-            record
-            for record in found
-            if record.offset < ends[TopicPartition(topic, record.partition)]
-        ]
+                for record in batch.get(part, ()):
+                    if record.offset < ends[part]:
+                        yield record
     finally:
         await consumer.stop()
+
+
+async def read_all(deployment: Deployment, topic: str, **options: Any) -> list[Any]:
+    """The same in one list."""
+    return [record async for record in read_each(deployment, topic, **options)]
 
 
 async def end_offsets(deployment: Deployment, topics: Iterable[str]) -> dict[tuple[str, int], int]:
