@@ -36,6 +36,11 @@ class Keys:
         """The admitted segments of one set of dimensions."""
         return f"{self.prefix}{{segments}}:{','.join(names)}"
 
+    def bases(self, base: str) -> tuple[str, str, str]:
+        """The clocks, snapshots and state of a base's register."""
+        tag = f"{self.prefix}{{bases}}:{base}:"
+        return f"{tag}clocks", f"{tag}snapshots", f"{tag}state"
+
 
 class PartitionKeys:
     """The keys of one partition.
@@ -43,7 +48,7 @@ class PartitionKeys:
     Attributes:
         base: what they all begin with; scripts build the names of panes and generations from it.
         meta: hash: epoch, owner, offset, seq, clock, watermark, open_sessions, lag, log,
-            complete_from, rebuild_to, topic_id, stat:….
+            complete_from, rebuild_to, topic_id, customers, customers_since, stat:….
         panes: set of ``<pane_ms>:<start_ms>``, one for each pane there is.
         generations: set of the numbers of remembered id generations.
         sessions: hash of keyed session hash → encoded entry.
@@ -61,8 +66,15 @@ class PartitionKeys:
         self.probe = f"{base}probe"
 
     def pane(self, name: str) -> str:
-        """Hash of ``<series>|<measure>`` → count, for the pane ``<pane_ms>:<start_ms>``."""
+        """Hash of ``<series>|<measure>`` → count, for the pane ``<pane_ms>:<start_ms>``.
+
+        Samples of what was observed are beside the counts, under ``~<series>|<measure>``.
+        """
         return f"{self.base}p:{name}"
+
+    def customers(self, generation: int) -> str:
+        """Hash of the 8-byte keyed hash of a customer id → what is known of the orders."""
+        return f"{self.base}customers:{generation}"
 
     def ids(self, generation: int) -> str:
         """String of 8-byte id fingerprints."""
