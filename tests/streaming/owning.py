@@ -64,6 +64,7 @@ class LogConsumer:
         start: the first offset that was not removed from the log.
         committed: what the group has committed.
         topic_id: the topic's.
+        is_old: no record is as young as any time that is asked for.
     """
 
     partitions: Partitions
@@ -75,6 +76,7 @@ class LogConsumer:
     start: int = 0
     committed: int = 0
     topic_id: str = "the first"
+    is_old: bool = False
 
     async def perform_seek(self) -> None:
         """As the transport: claim, seek, follow."""
@@ -122,8 +124,8 @@ class LogConsumer:
         return dict.fromkeys(tps, self.committed)
 
     async def records_at(self, times: Mapping[TP, int]) -> Mapping[TP, tuple[int, int]]:
-        """Every record's timestamp is `TIMESTAMP_MS`."""
-        has_records = self.start < len(self.log)
+        """Every record's timestamp is `TIMESTAMP_MS`, unless the log is old."""
+        has_records = self.start < len(self.log) and not self.is_old
         return {
             tp: (self.start, TIMESTAMP_MS)
             for tp, time_ms in times.items()
