@@ -40,6 +40,11 @@ class DeadLetter:
     record: Any
     error: InvalidEvent
 
+    @property
+    def size(self) -> int:
+        """Bytes that the record holds in memory, about."""
+        return len(self.record.key or b"") + len(self.record.value or b"")
+
     def forms(self) -> Iterator[tuple[bytes | None, bytes | None, Headers]]:
         """Key, value and headers to send: as they were, and shorter for when that is too large."""
         original = [(name, value or b"") for name, value in self.record.headers]

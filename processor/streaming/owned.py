@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from faust.types import TP
 
@@ -15,6 +16,12 @@ from processor.streaming.deadletter import DeadLetter
 from processor.streaming.resuming import Resumption
 
 log = logging.getLogger(__name__)
+
+MAX_PENDING_EVENTS: Final = 100_000
+"""More events than this wait for a flush in one partition: its agent waits, too."""
+
+_MAX_LETTER_BYTES: Final = 16 * 1024 * 1024
+_LETTERS_UNWEIGHED: Final = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +35,7 @@ class OwnedPartition:
         next_offset: the first that is not counted.
         chain: batches of this chain follow the claim.
         letters: refused records that are not sent yet.
+        held: nothing more is fetched until what waits for a flush is written.
         lost: another worker's, or to be claimed again.
         flushed: set when a flush was stored.
         active_at: when the last batch came, by the monotonic clock.
@@ -44,6 +52,7 @@ class OwnedPartition:
     next_offset: int
     chain: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
+    held: bool = False
     lost: bool = False
     flushed: asyncio.Event = field(default_factory=asyncio.Event)
     active_at: float = field(default_factory=time.monotonic)
@@ -81,6 +90,15 @@ class OwnedPartition:
         self.tells |= completeness != self.completeness or missed > 0
         self.completeness = completeness
         self.untold["missed"] += missed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits for a flush as may."""
+        waiting = self.engine.pending_events + len(self.letters)
+        return waiting > MAX_PENDING_EVENTS or (
+            len(self.letters) > _LETTERS_UNWEIGHED
+            and sum(letter.size for letter in self.letters) > _MAX_LETTER_BYTES
+        )
 
     def lose(self) -> None:
         """Not ours any more: nothing is written for it, and nobody waits for it."""

@@ -27,6 +27,7 @@ from processor.state.cancelling import cancel_until_done
 from processor.state.completeness import Completeness
 from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
 from processor.state.table import PaneTable
+from processor.streaming.bounded import within
 from processor.streaming.deadletter import DeadLetter, DeadLetters
 from processor.streaming.owned import OwnedPartition
 from processor.streaming.progress import Attempt, Awaited
@@ -41,8 +42,9 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-MAX_PENDING_EVENTS: Final = 100_000
-"""More events than this wait for a flush in one partition: its agent waits, too."""
+HOLD_AFTER_S: Final = 1.0
+"""A partition that is full waits so long for its flush; then it is held, and the other partitions
+of its topic go on without it."""
 
 RECLAIM_AFTER_S: Final = 5.0
 """A partition that another worker claimed, but Kafka goes on assigning to us, is claimed back after
@@ -176,6 +178,8 @@ class Partitions:
         if partition is None or partition.lost or partition.chain != batch.chain:
             self.stale_batches += 1
             return
+        if partition.held:
+            return  # it is fetched again
         if batch.base_offset != partition.next_offset:
             await self._rewind(partition, batch)
             return
@@ -192,9 +196,32 @@ class Partitions:
         partition.active_at = time.monotonic()
         partition.events += len(batch.records)
         self.events_total += len(batch.records)
-        while _waiting(partition) > MAX_PENDING_EVENTS and not partition.lost:
+        while partition.is_full and not partition.lost and not partition.held:
             partition.flushed.clear()
-            await partition.flushed.wait()
+            try:
+                await within(HOLD_AFTER_S, partition.flushed.wait(), "a flush")
+            except TimeoutError:
+                self._hold(partition)
+
+    def _hold(self, partition: OwnedPartition) -> None:
+        if self._consumer is not None and not partition.lost:
+            log.warning("%s: held, as its flush does not come", partition.store.name)
+            partition.held = True
+            self._consumer.hold(partition.tp)
+
+    async def _go_on(self, partition: OwnedPartition) -> None:
+        """Fetch a held partition again, from where its counts end."""
+        if self._consumer is None:
+            return
+        try:
+            partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
+        except KafkaError as error:  # not ours in Kafka any more, or the broker is away
+            log.warning("%s: %r; claiming it again", partition.store.name, error)
+            partition.lose()
+            self._reclaim_at = time.monotonic()
+            return
+        partition.held = False
+        self._consumer.let_go([partition.tp])
 
     async def _follows(self, partition: OwnedPartition, batch: RecordBatch) -> bool:
         """Whether a batch that leaves offsets out may be counted, and what it left out told.
@@ -325,6 +352,8 @@ class Partitions:
             partition.lose()
             raise
         partition.flushed.set()
+        if partition.held and not partition.lost and not partition.is_full:
+            await self._go_on(partition)
 
     async def _store(
         self,
@@ -426,7 +455,3 @@ async def _retried(
             await asyncio.sleep(delay)
             delay = min(2 * delay, _RETRY_MAX_S)
     return None
-
-
-def _waiting(partition: OwnedPartition) -> int:
-    return partition.engine.pending_events + len(partition.letters)

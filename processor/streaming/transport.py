@@ -12,7 +12,7 @@ Where the consumer starts to read is not Kafka's committed offset but what the a
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
@@ -193,6 +193,7 @@ class BatchConsumer(driver.Consumer):
         # Faust seeks after a rebalance and in the midst of one, we when a partition was lost: two
         # claims at once would fence each other.
         self._seeking = asyncio.Lock()
+        self._held: set[TP] = set()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -210,6 +211,17 @@ class BatchConsumer(driver.Consumer):
         """Fetch a batch topic's partition again from ``offset``; the number of its new chain."""
         await self.seek_wait({tp: offset})
         return cast("BatchConsumerThread", self._thread).chains[tp].number
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition until `let_go`, or until it is claimed again."""
+        self._held.add(tp)
+        self.pause_partitions({tp})
+
+    def let_go(self, tps: Iterable[TP]) -> None:
+        """Fetch again what was held."""
+        held = self._held.intersection(tps)
+        self._held -= held
+        self.resume_partitions(held & self.assignment())
 
     async def committed_offsets(self, tps: Collection[TP]) -> dict[TP, int]:
         """What the group has committed of partitions, 0 where that is nothing."""
@@ -347,6 +359,7 @@ class BatchConsumer(driver.Consumer):
             chains = cast("BatchConsumerThread", self._thread).chains
             for tp in stored:
                 self.keeper.claimed(tp, chains[tp].number)
+            self.let_go(stored)
             return {**offsets, **stored}
 
     def _new_offset(self, tp: TP) -> int | None:

@@ -24,7 +24,14 @@ from aiokafka.partitioner import DefaultPartitioner
 from processor.embedded.kafka import EmbeddedKafka
 from schemas.errors import ErrorCode
 from tests.faults.conftest import NewScenario
-from tests.faults.refusals import Refusal, check_counts, check_letters, record_of, until_stored
+from tests.faults.refusals import (
+    Refusal,
+    check_counts,
+    check_letters,
+    key_of,
+    record_of,
+    until_stored,
+)
 from tests.faults.scenario import PARTITIONS, Part, Scenario
 from tests.harness.events import LoggedEvent
 from tests.harness.kafka import Record, end_offsets, read_all, send
@@ -149,7 +156,8 @@ async def test_f17_a_worker_that_ends_meanwhile_leaves_the_letter_to_the_next(
     letters = scenario.deployment.topic("survey-response.dlq")
     await scenario.create_topics()
     topic = scenario.deployment.topic("survey-response")
-    answers = [Record(topic, b"refused-0", answer(n)) for n in range(500)]
+    key = key_of_partition(partition_of(key_of(0)))
+    answers = [Record(topic, key, answer(n)) for n in range(500)]
     with scenario.worker() as worker:
         await worker.until_ready()
         async with refusing(scenario.deployment, letters):
@@ -195,8 +203,13 @@ async def test_f17_a_partition_that_waits_takes_in_only_so_much(scenario: Scenar
         assert worker.running
 
 
+def partition_of(key: bytes) -> int:
+    """Where the records of a key go."""
+    parts = list(range(PARTITIONS))
+    number: int = DefaultPartitioner()(key, parts, parts)
+    return number
+
+
 def key_of_partition(number: int) -> bytes:
     """A key whose records go to a partition of this number."""
-    parts = list(range(PARTITIONS))
-    spread = DefaultPartitioner()
-    return next(key for n in range(1_000) if spread(key := b"%d" % n, parts, parts) == number)
+    return next(key for n in range(1_000) if partition_of(key := b"%d" % n) == number)

@@ -1,7 +1,7 @@
 """`Partitions` on a real Redis, with a log in memory instead of Kafka's consumer."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -77,6 +77,7 @@ class LogConsumer:
     committed: int = 0
     topic_id: str = "the first"
     is_old: bool = False
+    held: set[TP] = field(default_factory=set)
 
     async def perform_seek(self) -> None:
         """As the transport: claim, seek, follow."""
@@ -145,6 +146,14 @@ class LogConsumer:
         self.position = offset
         self.chain += 1
         return self.chain
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more."""
+        self.held.add(tp)
+
+    def let_go(self, tps: Iterable[TP]) -> None:
+        """Fetch again."""
+        self.held.difference_update(tps)
 
     def caught_up(self, _tp: TP) -> bool:
         """Whether all was fetched."""

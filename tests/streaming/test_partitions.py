@@ -12,6 +12,7 @@ from processor.embedded.redis import EmbeddedRedis
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
+from processor.streaming import owned
 from processor.streaming import partitions as module
 from processor.streaming.deadletter import DeadLetter
 from tests.harness.state import StoredState
@@ -54,7 +55,7 @@ class HeldLetters(KeptLetters):
 async def test_an_agent_that_waits_for_a_flush_goes_on_when_the_partition_is_lost(
     redis: Redis, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_PENDING_EVENTS", 10)
+    monkeypatch.setattr(owned, "MAX_PENDING_EVENTS", 10)
     consumer = owning(redis, redis_prefix.rstrip(":"))
     consumer.log = [answer(n) for n in range(50)]
     await consumer.perform_seek()
