@@ -181,6 +181,9 @@ class EngineSettings(_Section):
     max_record_bytes: int = Field(65_536, ge=1024, le=10 * 1024 * 1024)
     session_timeout: Duration = "30m"
     session_longest: Duration = "24h"
+    customer_ttl: Duration = "400d"
+    customers_max: int = Field(5_000_000, ge=1000)
+    base_detail: Duration = "2h"
     bounce_mode: Literal["contract", "ga4"] = "contract"
     low_sample_under: int = Field(30, ge=0)
     idle_after: Duration = "5s"
@@ -198,6 +201,9 @@ class EngineSettings(_Section):
             max_record_bytes=self.max_record_bytes,
             session_timeout_ms=parse_duration_ms(self.session_timeout),
             session_longest_ms=parse_duration_ms(self.session_longest),
+            customer_ttl_ms=parse_duration_ms(self.customer_ttl),
+            customers_max=self.customers_max,
+            base_detail_ms=max(map(parse_duration_ms, (self.base_detail, self.lateness))),
             identity_key=identity_key,
         )
 

@@ -1,10 +1,12 @@
 """What comes out of an engine: changes to store, and records that were refused."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from processor.core.base_register import Inquiry
 from processor.core.dedup import RememberedIds
 from processor.core.rollup import PaneDeltas
+from processor.core.sampled_panes import PaneSamples
 from schemas.validators import InvalidEvent
 
 
@@ -31,6 +33,9 @@ class Changes:
         forgotten_generations: generations of ids to drop.
         sessions: sessions to store, by keyed hash.
         forgotten_sessions: sessions to drop.
+        samples: what was observed, to add to the panes.
+        customers: customers to store, by the key of their id.
+        inquiry: what to tell and ask the register of bases; ``None`` where it need not be asked.
         stats: events by outcome: ``counted``, ``repeats``, ``conflicts``, ``rejected``,
             ``late_dropped``.
         clock_ms: the event clock, 0 before the first event.
@@ -47,3 +52,6 @@ class Changes:
     clock_ms: int
     watermark_ms: int
     open_sessions: int
+    samples: PaneSamples = field(default_factory=dict)
+    customers: dict[int, bytes] = field(default_factory=dict)
+    inquiry: Inquiry | None = None

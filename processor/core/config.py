@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from processor.core.panes import (
     DAY_MS,
+    HOUR_MS,
     MINUTE_MS,
     Tier,
     Window,
@@ -31,6 +32,10 @@ class EngineConfig:
         max_record_bytes: larger records are refused unread.
         session_timeout_ms: inactivity that closes a session.
         session_longest_ms: the longest a session lasts.
+        customer_ttl_ms: how long after the last order a customer is remembered, in event time.
+        customers_max: about the most customers remembered of one partition.
+        base_detail_ms: how late a snapshot of a base may come, behind the slowest partition, to be
+            exact still: so long every joining and leaving is kept by its instant.
         identity_key: key of the hashes that stand for session and customer ids in the store.
     """
 
@@ -44,6 +49,9 @@ class EngineConfig:
     max_record_bytes: int = 64 * 1024
     session_timeout_ms: int = 30 * MINUTE_MS
     session_longest_ms: int = DAY_MS
+    customer_ttl_ms: int = 400 * DAY_MS
+    customers_max: int = 5_000_000
+    base_detail_ms: int = 2 * HOUR_MS
     identity_key: bytes = b""
 
     @property

@@ -10,18 +10,23 @@ The event clock runs in whole seconds: the start of the second of the latest eve
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Final
 
 import xxhash
 from pydantic import ValidationError
 
+from processor.core.base_intake import BaseIntake
+from processor.core.base_register import Answer
+from processor.core.bases import CELL
 from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
 from processor.core.measures import CountSession, MeasurePlan
+from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
 from processor.core.rollup import Counted, roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
@@ -32,6 +37,9 @@ from schemas.timestamps import format_rfc3339, parse_rfc3339
 from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
 
 END_OF_TIME_MS: Final = 1 << 60
+CUSTOMERS_HELD_MAX: Final = 100_000
+"""Customers that an engine holds in memory, of those that are stored."""
+
 _SECOND: Final = slice(19)
 """The part of an RFC 3339 time up to its seconds."""
 _FOLD_TOGETHER: Final = 1_000
@@ -71,6 +79,7 @@ class PartitionEngine:
         count_session: which counters a closed session adds; needed for session events only.
         config: windows, segments, lateness and limits.
         segmentation: shared by the partitions of a process.
+        customers_held_max: customers held in memory; where none are stored, all that there are.
 
     Attributes:
         clock_ms: the event clock, 0 before the first event.
@@ -85,6 +94,7 @@ class PartitionEngine:
         segmentation: Segmentation,
         *,
         count_session: CountSession | None = None,
+        customers_held_max: int = CUSTOMERS_HELD_MAX,
     ) -> None:
         self.event_type = event_type
         self.config = config
@@ -104,6 +114,12 @@ class PartitionEngine:
         self._validate = fast_validator(event_type)
         self._seconds: dict[str, int] = {}
         self._tally = Tally(plan, segmentation)
+        self._observing = Observing(
+            event_type, plan, config, segmentation, customers_held_max=customers_held_max
+        )
+        self._bases: BaseIntake | None = None
+        if plan.base is not None:
+            self._bases = BaseIntake(plan.base, config, segmentation)
         self._corrections: list[Counted] = []
         self._stats: Counter[str] = Counter()
         self._settled_ms = 0
@@ -114,6 +130,7 @@ class PartitionEngine:
         clock_ms: int,
         generations: Iterable[tuple[int, bytes, bytes]],
         sessions: Iterable[tuple[str, bytes]],
+        bases: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Go on from stored state.
 
@@ -121,12 +138,15 @@ class PartitionEngine:
             clock_ms: the event clock it was stored with.
             generations: (number, ids, record fingerprints) of remembered ids, oldest first.
             sessions: encoded sessions by keyed hash.
+            bases: the bases' cell: series → counter → count.
         """
         self.clock_ms = clock_ms
         for number, ids, contents in generations:
             self.dedup.restore(number, ids, contents)
         if self.sessions is not None:
             self.sessions.restore(sessions, self.watermark_ms)
+        if self._bases is not None and bases:
+            self._bases.restore(bases)
 
     @property
     def watermark_ms(self) -> int:
@@ -141,7 +161,8 @@ class PartitionEngine:
     @property
     def has_changes(self) -> bool:
         """Whether :meth:`take` would give anything but the clock."""
-        return bool(self._stats or self._tally or self._corrections)
+        based = self._bases is not None and self._bases.has_changes
+        return bool(self._stats or self._tally or self._corrections or based)
 
     def fold(self, records: Sequence[bytes | None], now_ms: int) -> list[Rejected]:
         """Validate, de-duplicate and count a batch of records.
@@ -177,9 +198,27 @@ class PartitionEngine:
         if self.sessions is not None:
             self._correct(self.sessions.advance(END_OF_TIME_MS))
 
+    def settle_bases(self, answer: Answer) -> None:
+        """Take in what the register answered to the inquiry of a :meth:`take` before."""
+        if self._bases is not None:
+            self._bases.settle(answer, self.clock_ms)
+
+    def unknown_customers(self) -> list[int]:
+        """Customers to be learned of before :meth:`unknown_segments` and :meth:`take`."""
+        return self._observing.unknown_customers()
+
+    def learn_customers(self, stored: Mapping[int, bytes | None]) -> None:
+        """Take in what is stored of customers, ``None`` where that is nothing."""
+        self._observing.learn_customers(stored)
+
     def unknown_segments(self) -> dict[int, list[str]]:
-        """Segments that must be admitted or refused before :meth:`take`."""
-        unknown = self.segmentation.unknown(d for _, d, _ in self._corrections)
+        """Segments that must be admitted or refused before :meth:`take`.
+
+        Every customer must be known.
+        """
+        # Observed is also an order of before, of which more is known now: of another's segment.
+        observed = self._observing.settle(self.clock_ms)
+        unknown = self.segmentation.unknown(chain((d for _, d, _ in self._corrections), observed))
         for index, seen in self._tally.segments():
             if found := self.segmentation.unknown_in(index, seen):
                 # A dictionary keeps the order: of a million values none is looked for in a list.
@@ -187,7 +226,12 @@ class PartitionEngine:
         return unknown
 
     def take(self) -> Changes:
-        """Everything that changed since the last call; the engine goes on from here."""
+        """Everything that changed since the last call; the engine goes on from here.
+
+        Raises:
+            KeyError: a customer is not known.
+        """
+        samples, customers = self._observing.take(self.clock_ms)
         corrections, self._corrections = self._corrections, []
         stats, self._stats = self._stats, Counter()
         ids, forgotten_generations = self.dedup.take_fresh()
@@ -197,8 +241,14 @@ class PartitionEngine:
             sessions, forgotten_sessions = self.sessions.take_changes()
         seconds = self._tally.drain(self._time_of)
         spread(corrections, self.segmentation, seconds)
+        deltas = roll_up(seconds, self._tiers, self.clock_ms)
+        inquiry = None
+        if self._bases is not None:
+            if points := self._bases.take():
+                deltas[CELL] = points
+            inquiry = self._bases.inquire(self.clock_ms)
         return Changes(
-            deltas=roll_up(seconds, self._tiers, self.clock_ms),
+            deltas=deltas,
             ids=ids,
             forgotten_generations=forgotten_generations,
             sessions=sessions,
@@ -207,6 +257,9 @@ class PartitionEngine:
             clock_ms=self.clock_ms,
             watermark_ms=self.watermark_ms,
             open_sessions=self.sessions.open_count if self.sessions is not None else 0,
+            samples=samples,
+            customers=customers,
+            inquiry=inquiry,
         )
 
     # -- the way of a batch -------------------------------------------------------------------
@@ -359,12 +412,17 @@ class PartitionEngine:
     def _count(self, batch: _Batch) -> None:
         dimensions = self._tally.add(batch.seconds, batch.events)
         self._stats["counted"] += len(batch.events)
+        if self._bases is not None:
+            dimensions = list(dimensions)
+            self._bases.add(batch.events, dimensions)
         if self.sessions is not None:
             actions = [
                 (self._pseudonym(event["session_id"]), self._action(event, dims))
                 for event, dims in zip(batch.events, dimensions, strict=True)
             ]
             self._correct(self.sessions.act(actions, self.watermark_ms))
+        elif self._observing.is_needed:
+            self._observing.add(batch.seconds, batch.events, dimensions, self._time_of)
 
     def _action(self, event: Event, dimensions: Dimensions) -> Action:
         return Action.of(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from processor.core.bases import BasePlan
 from processor.core.observation import Observe
 from processor.core.sessions import Outcome
 
@@ -24,6 +25,10 @@ class MeasurePlan(Protocol):
     @property
     def count(self) -> "CountFunction":
         """Increments for the values of :attr:`reads`, ``None`` where a field is absent."""
+
+    @property
+    def base(self) -> BasePlan | None:
+        """The running base that the events change, where there is one."""
 
     @property
     def observes(self) -> tuple[str, ...]:

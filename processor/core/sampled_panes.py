@@ -7,7 +7,7 @@ merged into it. It is merged anew when a pane with observations has left the win
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,7 +111,7 @@ class SampledPanes:
 
     def __init__(self) -> None:
         self._series: dict[tuple[int, str], _Lanes] = {}
-        self._panes: dict[int, dict[int, dict[tuple[str, str], None]]] = {}
+        self._panes: dict[int, dict[int, dict[str, dict[str, None]]]] = {}
 
     def add(self, pane_ms: int, start_ms: int, series: str, measure: str, packed: bytes) -> None:
         """Add packed entries to a pane."""
@@ -121,20 +121,29 @@ class SampledPanes:
             lane = lanes[measure] = _Lane()
         lane.add(start_ms, packed)
         starts = self._panes.setdefault(pane_ms, {})
-        starts.setdefault(start_ms, {})[series, measure] = None
+        starts.setdefault(start_ms, {}).setdefault(series, {})[measure] = None
 
     def prune(self, tier: Tier, time_ms: int) -> None:
         """Drop the panes that the tier does not keep any more."""
         starts = self._panes.get(tier.pane_ms, {})
         for start in [s for s in starts if not tier.keeps(s, time_ms)]:
-            for series, measure in starts.pop(start):
+            for series, measures in starts.pop(start).items():
                 lanes = self._series[tier.pane_ms, series]
-                panes = lanes[measure].panes
-                del panes[start]
-                if not panes:
-                    del lanes[measure]
+                for measure in measures:
+                    panes = lanes[measure].panes
+                    del panes[start]
+                    if not panes:
+                        del lanes[measure]
                 if not lanes:
                     del self._series[tier.pane_ms, series]
+
+    def starts(self, pane_ms: int) -> Iterable[tuple[int, Iterable[str]]]:
+        """The panes of a tier, each with the series that something was observed in."""
+        return self._panes.get(pane_ms, {}).items()
+
+    def series(self) -> Iterable[str]:
+        """Every series that something was observed in."""
+        return (series for _, series in self._series)
 
     def source(self, series: str, span: Span) -> "_Samples | None":
         """The samples of a series over a span; ``None`` where nothing was observed."""

@@ -14,6 +14,7 @@ window is.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from processor.core.base_totals import BaseTotals
@@ -182,8 +183,9 @@ class RollingTotals:
             return
         self.time_ms = time_ms
         for totals in self.totals:
-            end_ms = totals.window.end(time_ms)
+            end_ms, old_end_ms = totals.window.end(time_ms), totals.end_ms
             totals.slide(end_ms, self._panes[totals.window.pane_ms])
+            self._touch_passed(totals, old_end_ms)
         for pane_ms, tier in self._tiers.items():
             panes = self._panes[pane_ms]
             # Panes are few and mostly in order: the oldest are looked at first.
@@ -193,20 +195,28 @@ class RollingTotals:
             end_ms = self._by_tier[pane_ms][0].end_ms
             self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms}
 
+    def _touch_passed(self, totals: WindowTotals, old_end_ms: int) -> None:
+        """Note the series with samples in panes that came into a window or left it."""
+        window = totals.window
+        for start, series in self.samples.starts(window.pane_ms):
+            for boundary in (0, window.size_ms, 2 * window.size_ms):
+                if old_end_ms <= start + boundary < totals.end_ms:
+                    totals.changed.update(series)
+
     @property
     def pane_count(self) -> int:
         """How many panes are held, over all tiers."""
         return sum(map(len, self._panes.values()))
 
     def series(self) -> Iterable[str]:
-        """Every series with a counter in some window or the one before it, or with a base."""
+        """Every series with something in some window or the one before it, or with a base."""
         counted = (
             series
             for totals in self.totals
             for by_series in (totals.current, totals.previous)
             for series in by_series
         )
-        return dict.fromkeys((*counted, *self.bases.series()))
+        return dict.fromkeys(chain(counted, self.samples.series(), self.bases.series()))
 
     def _after(self, series: str, span: Span, from_start: bool) -> list[Counters]:
         """The counters of a series in all panes from the start or the end of a span on."""

@@ -13,6 +13,7 @@ units and carries its currency: ``order.minor.USD``.
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from processor.core.observation import Observation
 from processor.metrics.plan import Increments, MeasurePlan, square_counters, squares
 from processor.metrics.relation_measures import CUSTOMER, LOYALTY, MARKETING_SPEND
 from processor.metrics.social_measures import SOCIAL
@@ -61,6 +62,12 @@ def _count_purchase(values: tuple[Any, ...]) -> Increments:
     return tuple(increments)
 
 
+def _observe_purchase(values: tuple[Any, ...]) -> tuple[Observation, ...]:
+    # Who bought in a currency; what is known of all their orders is observed as `buyers`.
+    kind, customer_id, currency = values
+    return (Observation(f"buyers.{currency}", customer_id),) if kind != "refund" else ()
+
+
 _SESSION_ACTIONS: Final[Mapping[str, Increments]] = {
     "click": (("clicks", 1),),
     "impression": (("impressions", 1),),
@@ -82,7 +89,11 @@ PLANS: Final[Mapping[str, MeasurePlan]] = {
             hashable_reads=False,  # answers
         ),
         MeasurePlan(
-            "purchase", reads=("kind", "amount_minor", "currency", "upsell"), count=_count_purchase
+            "purchase",
+            reads=("kind", "amount_minor", "currency", "upsell"),
+            count=_count_purchase,
+            observes=("kind", "customer_id", "currency"),
+            observe=_observe_purchase,
         ),
         # Everything else about a session is counted once, at its close.
         MeasurePlan("session", reads=("action",), count=_count_session_action),

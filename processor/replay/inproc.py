@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
+from processor.core.base_register import Inquiry, LocalRegister
 from processor.core.changes import Rejected
 from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
@@ -68,6 +69,7 @@ class InProcessEngine:
         self._gathering: list[bytes] = []
         self._gathering_bytes = 0
         self._types: dict[EventType, TypeEngines] = {}
+        self._register = LocalRegister(config.base_detail_ms, config.too_late_after_ms)
         self._presenter = Presenter(
             metrics,
             self.totals,
@@ -94,8 +96,10 @@ class InProcessEngine:
     @property
     def is_empty(self) -> bool:
         """Whether time alone cannot change any reading: all windows and sessions are empty."""
-        return not self.open_sessions and not any(
-            t.current or t.previous for t in self.totals.totals
+        return (
+            not self.open_sessions
+            and not self.totals.samples.pane_count
+            and not any(t.current or t.previous for t in self.totals.totals)
         )
 
     @property
@@ -197,12 +201,24 @@ class InProcessEngine:
         """Move what the partitions counted into the totals."""
         lines, self._gathering, self._gathering_bytes = self._gathering, [], 0
         self._admit(lines)
+        told: list[tuple[PartitionEngine, str, Inquiry]] = []
         for event_type, of_type in self._types.items():
-            for engine in of_type.engines:
+            for number, engine in enumerate(of_type.engines):
                 if engine.has_changes:
                     changes = engine.take()
                     self.totals.apply(changes.deltas)
+                    self.totals.observe(changes.samples)
                     self._record(event_type, changes.stats, counted=of_type.counted)
+                    if changes.inquiry is not None:
+                        told.append((engine, f"{event_type}-{number}", changes.inquiry))
+        self._settle_bases(told)
+
+    def _settle_bases(self, told: list[tuple[PartitionEngine, str, Inquiry]]) -> None:
+        """Let the partitions know of one another's snapshots: of all, before any is answered."""
+        for _, name, inquiry in told:
+            self._register.settle(name, inquiry)
+        for engine, name, inquiry in told:
+            engine.settle_bases(self._register.settle(name, inquiry))
 
     def _record(self, event_type: EventType, stats: Counter[str], *, counted: bool) -> None:
         tally = self._tally(event_type)
@@ -222,6 +238,8 @@ class InProcessEngine:
         """Admit segments in order of arrival, over all types and partitions."""
         candidates: dict[int, dict[str, None]] = {}
         for engine in self._engines():
+            # Nothing is stored: who is not held has not bought before.
+            engine.learn_customers(dict.fromkeys(engine.unknown_customers()))
             for index, keys in engine.unknown_segments().items():
                 candidates.setdefault(index, {}).update(dict.fromkeys(keys))
         for index, found in candidates.items():

@@ -57,6 +57,7 @@ class TypeEngines:
                 config,
                 segmentation if self.counted else Segmentation(()),
                 count_session=count_session,
+                customers_held_max=config.customers_max,
             )
             for _ in range(partitions)
         )

@@ -9,21 +9,29 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from processor.core.changes import Changes
+from processor.core.config import EngineConfig
 from processor.core.panes import Tier
 from processor.core.segments import SegmentSet
 from processor.state.completeness import WHOLE, Completeness
+from processor.state.customers import Remembering, StoredCustomers, field_of
 from processor.state.keys import Keys, PartitionKeys
 from processor.state.replies import raw, text
+from processor.state.samples import LONG_BYTES, LongFields, encode_samples
 from processor.state.scripts import Script, source
 
 _EXACT_IN_LUA: Final = 1 << 53
 """Lua's numbers are doubles: a larger delta travels as text, which Redis takes as well."""
+
+REMEMBERING: Final = Remembering(
+    ttl_ms=EngineConfig().customer_ttl_ms, most=EngineConfig().customers_max
+)
+"""How long customers are remembered unless it is configured."""
 
 _SCAN_COUNT: Final = 1000
 _PRUNE_EVERY_MS: Final = 10_000
@@ -83,10 +91,18 @@ class PartitionStore:
         topic: the partition's topic.
         partition: its number.
         tiers: which panes are kept, and for how long.
+        remembering: how long customers are remembered.
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, topic: str, partition: int, tiers: Sequence[Tier]
+        self,
+        redis: Redis,
+        keys: Keys,
+        topic: str,
+        partition: int,
+        tiers: Sequence[Tier],
+        *,
+        remembering: Remembering = REMEMBERING,
     ) -> None:
         self._redis = redis
         self._partitions_key = keys.partitions
@@ -102,6 +118,8 @@ class PartitionStore:
         self._list_at = 0.0
         self.offset: int | None = None
         self.completeness = WHOLE
+        self._customers = StoredCustomers(redis, self.keys, remembering)
+        self._long = LongFields(redis, self.keys)
         self._flush = Script(redis, source("flush"))
         self._claim = Script(redis, source("claim"))
 
@@ -127,6 +145,7 @@ class PartitionStore:
             complete_from_ms=int(meta.get(b"complete_from", 0)),
             rebuild_to=int(meta.get(b"rebuild_to", 0)),
         )
+        await self._customers.restore(meta)
         self._panes = {text(name) for name in await self._redis.smembers(self.keys.panes)}
         return Claim(
             epoch=self._epoch,
@@ -143,6 +162,14 @@ class PartitionStore:
                 )
             },
         )
+
+    async def customers(self, keys: Sequence[int]) -> dict[int, bytes | None]:
+        """What is stored of customers, ``None`` where that is nothing.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away, or refuses.
+        """
+        return await self._customers.find(keys)
 
     async def flush(
         self,
@@ -170,6 +197,10 @@ class PartitionStore:
         if time.monotonic() >= self._list_at:
             await self._list()
         drop_panes = self._prune(changes)
+        merged, lengths = await self._long.merge()
+        generation, drop_customers = self._customers.next(changes.clock_ms)
+        if not changes.customers:
+            generation, drop_customers = self._customers.newest, ()
         keys = self.keys
         arguments: list[Any] = [
             keys.base,
@@ -194,11 +225,20 @@ class PartitionStore:
                     "panes": drop_panes,
                     "generations": changes.forgotten_generations,
                     "sessions": changes.forgotten_sessions,
+                    "customers": list(drop_customers),
                 }
             ),
             LOG_LENGTH,
+            encode_samples(changes.samples),
+            merged,
+            LONG_BYTES,
+            generation.number,
+            generation.since_ms,
+            len(changes.customers),
             len(changes.ids),
         ]
+        for customer, entry in changes.customers.items():
+            arguments += (field_of(customer), entry)
         for remembered in changes.ids:
             arguments += (
                 remembered.generation,
@@ -211,6 +251,8 @@ class PartitionStore:
             keys=[
                 *(keys.meta, keys.panes, keys.generations, keys.sessions, keys.log),
                 *self._touched(changes, drop_panes),
+                *(keys.pane(pane) for pane, _ in lengths),
+                *map(keys.customers, [generation.number, *drop_customers]),
             ],
             args=arguments,
         )
@@ -224,8 +266,14 @@ class PartitionStore:
         self._seq += 1
         self.offset = next_offset
         self.completeness = lacks
-        self._panes.update(f"{pane_ms}:{start}" for pane_ms, start in changes.deltas)
+        for cells in (changes.deltas, changes.samples):
+            self._panes.update(f"{pane_ms}:{start}" for pane_ms, start in cells)
         self._panes.difference_update(drop_panes)
+        size, *long = detail or (self._customers.newest.size,)
+        if changes.customers:
+            self._customers.newest = replace(generation, size=int(size))
+        self._long.told(long)
+        self._long.merged(lengths, set(drop_panes))
 
     async def _list(self) -> None:
         # The publisher finds the partitions here; a name in it twice does no harm. In a cluster it
@@ -235,7 +283,7 @@ class PartitionStore:
 
     def _touched(self, changes: Changes, drop_panes: list[str]) -> Iterator[str]:
         keys = self.keys
-        for pane_ms, start in changes.deltas:
+        for pane_ms, start in changes.deltas.keys() | changes.samples.keys():
             yield keys.pane(f"{pane_ms}:{start}")
         for name in drop_panes:
             yield keys.pane(name)

@@ -14,14 +14,17 @@ from typing import Final
 from redis.asyncio import Redis
 
 from processor.core.rollup import PaneDeltas, merge_deltas
+from processor.core.sampled_panes import PaneSamples
 from processor.core.totals import RollingTotals
 from processor.state.completeness import NEVER, WHOLE, Completeness
 from processor.state.keys import Keys
 from processor.state.pipelines import read_at_once, read_each
 from processor.state.replies import text
+from processor.state.samples import MARK, add_field, decode_samples, merge_samples
 
 _LOAD_TRIES: Final = 20
 _FOLLOW_COUNT: Final = 100
+_SAMPLE: Final = MARK.encode()
 _STATUS: Final = ("clock", "watermark", "open_sessions", "complete_from", "rebuild_to")
 """What a flush says of its partition, in its log entry and in the partition's meta."""
 
@@ -128,7 +131,9 @@ class StateReader:
         if not await self._load_new(totals):
             return False
         behind = list(self._views.values())
-        flushed: PaneDeltas = {}  # of all partitions together: most of them count in the same panes
+        # Of all partitions together: most of them count in the same panes.
+        flushed: PaneDeltas = {}
+        observed: PaneSamples = {}
         while behind:
             since = [
                 ("XRANGE", self._log(view), f"({view.entry_id}", "+", "COUNT", _FOLLOW_COUNT)
@@ -142,11 +147,13 @@ class StateReader:
                     if number != view.entry + 1 or text(fields[b"after"]) != view.entry_id:
                         return False
                     merge_deltas(flushed, decode_deltas(fields[b"deltas"]))
+                    merge_samples(observed, decode_samples(fields.get(b"samples", b"")))
                     view.update(json.loads(fields[b"status"]))
                     view.entry, view.entry_id = number, text(entry_id)
                 if len(entries) == _FOLLOW_COUNT:
                     behind.append(view)
         totals.apply(flushed)
+        totals.observe(observed)
         return True
 
     async def _load_new(self, totals: RollingTotals) -> bool:
@@ -157,14 +164,16 @@ class StateReader:
             topic, _, number = name.rpartition(" ")
             if self._topics is None or topic in self._topics:
                 view = PartitionView(topic, int(number))
-                totals.apply(await self._load(view))
+                deltas, samples = await self._load(view)
+                totals.apply(deltas)
+                totals.observe(samples)
                 self._views[name] = view
         return True
 
     def _log(self, view: PartitionView) -> str:
         return self._keys.partition(view.topic, view.partition).log
 
-    async def _load(self, view: PartitionView) -> PaneDeltas:
+    async def _load(self, view: PartitionView) -> tuple[PaneDeltas, PaneSamples]:
         keys = self._keys.partition(view.topic, view.partition)
         for _ in range(_LOAD_TRIES):
             expected = sorted(map(text, await self._redis.smembers(keys.panes)))
@@ -200,12 +209,18 @@ def decode_deltas(payload: bytes) -> PaneDeltas:
     return deltas
 
 
-def _panes(names: Iterable[str], contents: Iterable[dict[bytes, bytes]]) -> PaneDeltas:
+def _panes(
+    names: Iterable[str], contents: Iterable[dict[bytes, bytes]]
+) -> tuple[PaneDeltas, PaneSamples]:
     panes: PaneDeltas = {}
+    samples: PaneSamples = {}
     for name, fields in zip(names, contents, strict=True):
         pane_ms, start = map(int, name.split(":"))
         by_series = panes.setdefault((pane_ms, start), {})
-        for field, count in fields.items():
+        for field, value in fields.items():
+            if field.startswith(_SAMPLE):
+                add_field(samples.setdefault((pane_ms, start), {}), field, value)
+                continue
             series, _, measure = field.decode().rpartition("|")
-            by_series.setdefault(series, {})[measure] = int(count)
-    return panes
+            by_series.setdefault(series, {})[measure] = int(value)
+    return panes, samples

@@ -17,10 +17,12 @@ from redis.asyncio import Redis
 from yarl import URL
 
 from processor.core.panes import Tier
+from processor.state.customers import Remembering
 from processor.state.keys import Keys
-from processor.state.partition import PartitionStore
+from processor.state.partition import REMEMBERING, PartitionStore
 from processor.state.redis_url import parse_redis_url, sync_client
 from processor.state.replies import text
+from processor.state.samples import MARK
 
 
 class PaneKey(NamedTuple):
@@ -55,7 +57,8 @@ class PaneStore(base.Store[PaneKey, dict[str, int]]):
         row = self._client.hgetall(keys.pane(f"{key.pane_ms}:{key.start_ms}"))
         if not row:
             raise KeyError(key)
-        return {text(field): int(count) for field, count in row.items()}
+        counters = {text(field): count for field, count in row.items()}
+        return {name: int(n) for name, n in counters.items() if not name.startswith(MARK)}
 
     def __iter__(self) -> Iterator[PaneKey]:
         for member in sorted(self._client.smembers(self._keys.partitions)):
@@ -119,22 +122,38 @@ class PaneTable(faust.Table[PaneKey, dict[str, int]]):
         url: the Redis that ``client`` talks to, for reading rows.
         keys: key names of the deployment.
         tiers: which panes are kept, and for how long.
+        remembering: how long customers are remembered.
     """
 
     name_: ClassVar[str] = "cx-panes"
 
     def __init__(
-        self, app: AppT, *, client: Redis, url: str, keys: Keys, tiers: Sequence[Tier]
+        self,
+        app: AppT,
+        *,
+        client: Redis,
+        url: str,
+        keys: Keys,
+        tiers: Sequence[Tier],
+        remembering: Remembering = REMEMBERING,
     ) -> None:
         super().__init__(app, name=self.name_, store=_shown(url))
         self._client = client
         self._url = url
         self._keys = keys
         self._tiers = tiers
+        self._remembering = remembering
 
     def partition(self, topic: str, partition: int) -> PartitionStore:
         """The part of the table that one partition's owner writes."""
-        return PartitionStore(self._client, self._keys, topic, partition, self._tiers)
+        return PartitionStore(
+            self._client,
+            self._keys,
+            topic,
+            partition,
+            self._tiers,
+            remembering=self._remembering,
+        )
 
     def _new_store(self) -> StoreT[PaneKey, dict[str, int]]:
         return PaneStore(

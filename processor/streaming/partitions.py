@@ -325,14 +325,9 @@ class Partitions:
 
     async def _flush(self, partition: OwnedPartition) -> None:
         engine = partition.engine
-        while unknown := engine.unknown_segments():
-            for index, candidates in unknown.items():
-                ask = partial(self._register.admit, index, candidates)
-                answer = await self._persist(partition, ask)
-                if answer is None:
-                    return
-                admitted, full = answer
-                self._segmentation.learn(index, admitted, full=full)
+        while not await self._is_ready(partition):
+            if partition.lost:
+                return
         changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
         partition.letters = []
         if self._is_rebuilt(partition):
@@ -354,6 +349,26 @@ class Partitions:
         partition.flushed.set()
         if partition.held and not partition.lost and not partition.is_full:
             await self._go_on(partition)
+
+    async def _is_ready(self, partition: OwnedPartition) -> bool:
+        """Learn what must be known of what was folded: False if something was, to ask again.
+
+        While it asks more may be folded.
+        """
+        engine = partition.engine
+        if customers := engine.unknown_customers():
+            stored = await self._persist(partition, partial(partition.store.customers, customers))
+            engine.learn_customers(stored or {})
+            return False
+        unknown = engine.unknown_segments()
+        for index, candidates in unknown.items():
+            ask = partial(self._register.admit, index, candidates)
+            answer = await self._persist(partition, ask)
+            if answer is None:
+                return False
+            admitted, full = answer
+            self._segmentation.learn(index, admitted, full=full)
+        return not unknown
 
     async def _store(
         self,

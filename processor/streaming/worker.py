@@ -22,6 +22,7 @@ from processor.core.segments import Segmentation
 from processor.metrics.catalogue import configured
 from processor.settings import Settings
 from processor.state.cancelling import cancel_until_done
+from processor.state.customers import Remembering
 from processor.state.keys import Keys
 from processor.state.partition import SegmentRegister
 from processor.state.redis_url import async_client
@@ -157,7 +158,14 @@ class Worker:
         self._partitions = Partitions(
             topics=self.topics,
             config=config,
-            table=PaneTable(app, client=redis, url=url, keys=keys, tiers=config.tiers),
+            table=PaneTable(
+                app,
+                client=redis,
+                url=url,
+                keys=keys,
+                tiers=config.tiers,
+                remembering=Remembering(config.customer_ttl_ms, config.customers_max),
+            ),
             register=SegmentRegister(redis, keys, segmentation.sets, segmentation.cap),
             segmentation=segmentation,
             dead_letters=DeadLetters(letters),

@@ -44,8 +44,13 @@ def answer(score: Any = 9, at_ms: int = NOW, event_id: str = "e", **fields: Any)
     return json.dumps(event).encode()
 
 
-def take(engine: PartitionEngine) -> PaneDeltas:
+def settle(engine: PartitionEngine) -> None:
+    engine.learn_customers(dict.fromkeys(engine.unknown_customers()))
     engine.segmentation.admit_locally(engine.unknown_segments())
+
+
+def take(engine: PartitionEngine) -> PaneDeltas:
+    settle(engine)
     return engine.take().deltas
 
 
@@ -194,7 +199,7 @@ def test_a_restart_in_between_changes_nothing(event_type: EventType) -> None:
     sessions: dict[str, bytes] = {}
     for i in range(0, len(records), 37):
         engine.fold([*records[i : i + 37], *records[max(0, i - 5) : i]], NOW)
-        engine.segmentation.admit_locally(engine.unknown_segments())
+        settle(engine)
         changes = engine.take()
         merge_deltas(total, changes.deltas)
         for part in changes.ids:

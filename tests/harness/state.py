@@ -75,6 +75,8 @@ class StoredState:
             for name in await self.redis.smembers(keys.panes):
                 pane_ms, start = map(int, text(name).split(":"))
                 for field, count in (await self.redis.hgetall(keys.pane(text(name)))).items():
+                    if field.startswith(b"~"):
+                        continue  # a sample of what was observed
                     series, _, measure = text(field).rpartition("|")
                     merged[pane_ms, start][series][measure] += int(count)
         return {

@@ -1,4 +1,5 @@
--- One partition's flush: fence, deltas, ids, sessions and next offset, all or nothing.
+-- One partition's flush: fence, deltas, samples, ids, sessions, customers and next offset, all or
+-- nothing.
 --
 -- KEYS: meta, panes, generations, sessions, log, then every pane and generation named below: a
 -- cluster that is moving some of them to another node refuses the whole flush, which is tried again
@@ -7,9 +8,15 @@
 --       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
 --       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…,"complete_from":…,
 --       "rebuild_to":…}, stats: JSON {name: n},
---       drop: JSON {"panes":[…],"generations":[…],"sessions":[…]}, log length,
---       number of generations g, then g × (number, ids, contents), then session key, entry, …
--- Returns {'ok'} | {'fenced', epoch stored} | {'moved', offset stored}.
+--       drop: JSON {"panes":[…],"generations":[…],"sessions":[…],"customers":[…]}, log length,
+--       samples to append: (pane, field, entries) …, each with its length before it,
+--       samples that were merged: (pane, field, bytes to replace, replacement) …, likewise,
+--       a length that is long for a sample,
+--       generation of customers, since when, number of customers c,
+--       number of generations g, then c × (customer, entry), then g × (number, ids, contents),
+--       then session key, entry, …
+-- Returns {'ok', customers in the generation, then pane, field, length of each long sample …} |
+--         {'fenced', epoch stored} | {'moved', offset stored}.
 --
 -- The first write is a plain call, so a Redis that is full or read-only refuses the whole flush
 -- before anything is written; after it nothing below can fail half way.
@@ -73,8 +80,45 @@ for name, n in pairs(stats) do
   redis.call('HINCRBY', meta, 'stat:' .. name, n)
 end
 
-local at = 12
-for _ = 1, tonumber(ARGV[11]) do
+local answer = {'ok', 0}
+local merged, m = ARGV[12], 1
+while m <= #merged do
+  local pane, field, cut, sample
+  pane, field, cut, sample, m = struct.unpack('<Hc0Hc0II', merged, m)
+  sample, m = string.sub(merged, m, m + sample - 1), m + sample
+  local old = redis.call('HGET', base .. 'p:' .. pane, field)
+  if old and #old >= cut then
+    redis.call('HSET', base .. 'p:' .. pane, field, sample .. string.sub(old, cut + 1))
+  end
+end
+local samples, s = ARGV[11], 1
+while s <= #samples do
+  local pane, field, entries
+  pane, field, entries, s = struct.unpack('<Hc0Hc0Ic0', samples, s)
+  redis.call('SADD', panes, pane)
+  local old = redis.call('HGET', base .. 'p:' .. pane, field)
+  if old then
+    entries = old .. entries
+  end
+  redis.call('HSET', base .. 'p:' .. pane, field, entries)
+  if #entries > tonumber(ARGV[13]) then
+    answer[#answer + 1] = pane
+    answer[#answer + 1] = field
+    answer[#answer + 1] = #entries
+  end
+end
+
+local at = 18
+if tonumber(ARGV[16]) > 0 then
+  local customers = base .. 'customers:' .. ARGV[14]
+  for _ = 1, tonumber(ARGV[16]) do
+    redis.call('HSET', customers, ARGV[at], ARGV[at + 1])
+    at = at + 2
+  end
+  redis.call('HSET', meta, 'customers', ARGV[14], 'customers_since', ARGV[15])
+  answer[2] = redis.call('HLEN', customers)
+end
+for _ = 1, tonumber(ARGV[17]) do
   redis.call('SADD', generations, ARGV[at])
   redis.call('APPEND', base .. 'ids:' .. ARGV[at], ARGV[at + 1])
   redis.call('APPEND', base .. 'contents:' .. ARGV[at], ARGV[at + 2])
@@ -89,7 +133,7 @@ local n = redis.call('HINCRBY', meta, 'log', 1)
 -- Each entry names the one before it: a reader notices when Redis went back to an earlier state,
 -- even if as many entries were written since.
 local id = redis.call('XADD', log, 'MAXLEN', '~', ARGV[10], '*', 'n', n,
-  'after', stored[4] or '0-0', 'deltas', applied, 'status', ARGV[7])
+  'after', stored[4] or '0-0', 'deltas', applied, 'status', ARGV[7], 'samples', samples)
 redis.call('HSET', meta, 'log_id', id)
 
 for _, pane in ipairs(drop.panes) do
@@ -104,5 +148,8 @@ end
 for _, session in ipairs(drop.sessions) do
   redis.call('HDEL', sessions, session)
 end
+for _, generation in ipairs(drop.customers) do
+  redis.call('UNLINK', base .. 'customers:' .. string.format('%d', generation))
+end
 
-return {'ok'}
+return answer
