@@ -14,7 +14,9 @@ import redis.asyncio.sentinel
 import redis.cluster
 import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -135,7 +137,7 @@ def async_client(
         supported_errors=(RedisConnectionError,),
     )
     if address.has_sentinels:
-        sentinels: Any = redis.asyncio.sentinel.Sentinel  # it has no types
+        sentinels: Any = _Sentinels  # redis-py's has no types
         sentinel = sentinels(
             address.nodes,
             sentinel_kwargs=_sentinel_connection(address, arguments, AsyncRetry(NoBackoff(), 0)),
@@ -159,6 +161,22 @@ def async_client(
         )
         return cast("redis.asyncio.Redis", cluster)
     return redis.asyncio.Redis(**arguments, max_connections=max_connections)
+
+
+class _Sentinels(redis.asyncio.sentinel.Sentinel):
+    """Sentinels that say in a few words what is wrong: redis-py's error holds all its options."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except MasterNotFoundError as error:
+            if "AuthenticationError" in str(error):
+                raise AuthenticationError(
+                    "a Sentinel refuses the user or password (sentinel_password)"
+                ) from None
+            raise MasterNotFoundError(
+                f"no Sentinel that answers knows a master of {service_name!r} that runs"
+            ) from None
 
 
 class _MasterClient(redis.asyncio.Redis):
