@@ -39,6 +39,8 @@ class RandomFaults:
     Attributes:
         resumed_s: seconds from the end of each fault until every partition that it hurt was
             counted further, by kind.
+        gave_up_starting: how often a worker ended because a server was away when it started; it
+            was started again at once, as whoever supervises it does.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RandomFaults:
         self._redis = redis
         self._workers = tuple(workers)
         self.resumed_s: dict[str, list[float]] = defaultdict(list)
+        self.gave_up_starting = 0
         self._faults: dict[str, Callable[[], Awaitable[list[Part]]]] = {
             "worker killed": self._kill_worker,
             "worker suspended": self._suspend_worker,
@@ -84,21 +87,32 @@ class RandomFaults:
                 f"{kind}: {len(seconds)} times, counted further after: "
                 f"median {statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s"
             )
+        say(f"workers that could not start, and were started again: {self.gave_up_starting}")
 
     async def _a_moment(self, most_s: float) -> None:
         # A fault's length and its moment are what is random; no condition says them.
         await asyncio.sleep(self._random.uniform(0, most_s))
 
     async def _until_counted_further(self, kind: str, hurt: list[Part]) -> None:
-        state = self._scenario.state
-        before = await state.offsets(hurt)
+        before = await self._scenario.state.offsets(hurt)
+
+        async def offsets() -> dict[Part, int]:
+            self._supervise()
+            return await self._scenario.state.offsets(before)
+
         await eventually(
-            lambda: state.offsets(before),
+            offsets,
             lambda now: all(now[part] > before[part] for part in now),
             within_s=RESUME_WITHIN_S,
             what=f"every partition counted further than {before} after: {kind}",
         )
-        assert all(worker.running for worker in self._workers)
+
+    def _supervise(self) -> None:
+        for worker in self._workers:
+            if not worker.running:
+                assert not worker.was_ready, f"ended by itself\n{worker.log()}"
+                self.gave_up_starting += 1
+                worker.start()
 
     async def _kill_worker(self) -> list[Part]:
         victim = self._random.choice(self._workers)

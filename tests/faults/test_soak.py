@@ -38,6 +38,7 @@ async def survives(
         await scenario.until_owned(a, b)
         # A producer gives a record up after this time.
         sending = scenario.sending(over_s, request_timeout_ms=int(RESUME_WITHIN_S * 1000))
+        await scenario.until_more_counted(100)
         faults = RandomFaults(scenario, kafka, redis, (a, b))
         try:
             await faults.run(for_s)
@@ -45,6 +46,7 @@ async def survives(
         finally:
             say(f"seed {scenario.seed}: {await scenario.counted():,} records counted")
             faults.report()
+        await scenario.until_owned(a, b)
         await scenario.equal()
         for worker in (a, b):
             assert worker.terminate(within_s=10)[0] == 0, worker.log()

@@ -112,6 +112,11 @@ class WorkerProcess:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def was_ready(self) -> bool:
+        """Whether it has had partitions since it was last started."""
+        return len(self.log_lines(_READY)) > self._ready_before
+
+    @property
     def pid(self) -> int:
         """Its process id; it was started."""
         assert self._process is not None
@@ -164,7 +169,7 @@ class WorkerProcess:
 
         async def ready() -> bool:
             assert self.running, f"ended with {self._process and self._process.returncode}"
-            return len(self.log_lines(_READY)) > self._ready_before
+            return self.was_ready
 
         await eventually(ready, within_s=within_s, what=f"{self.log_file.name} ready")
 
