@@ -183,6 +183,7 @@ class EngineSettings(_Section):
     session_longest: Duration = "24h"
     customer_ttl: Duration = "400d"
     customers_max: int = Field(5_000_000, ge=1000)
+    customer_lifespan_years: float | None = Field(None, gt=0, le=100)
     base_detail: Duration = "2h"
     bounce_mode: Literal["contract", "ga4"] = "contract"
     low_sample_under: int = Field(30, ge=0)

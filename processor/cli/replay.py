@@ -81,7 +81,10 @@ def replay(
             result = replayed(
                 logs,
                 config=settings.engine.config(b""),  # nothing is stored: hashes need no key
-                metrics=configured(bounce_mode=settings.engine.bounce_mode),
+                metrics=configured(
+                    bounce_mode=settings.engine.bounce_mode,
+                    customer_lifespan_years=settings.engine.customer_lifespan_years,
+                ),
                 every_ms=_every_ms(every),
                 final=final,
                 now_ms=None if now is None else instant_ms(now, "--now"),

@@ -29,15 +29,22 @@ def purchase_currencies(counts: Counts) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def number_of_orders(counts: Counts) -> int:
+    """Orders in all currencies."""
+    return _all_currencies(counts, _ORDERS)
+
+
 def _all_currencies(counts: Counts, prefix: str) -> int:
     return sum(count for measure, count in counts.items() if measure.startswith(prefix))
 
 
-def _revenue_minor(counts: Counts, currency: str) -> int:
+def revenue_minor(counts: Counts, currency: str) -> int:
+    """Orders less refunds, in minor units."""
     return counts.get(f"order.minor.{currency}", 0) - counts.get(f"refund.minor.{currency}", 0)
 
 
-def _minor_per_major(currency: str) -> int:
+def minor_per_major(currency: str) -> int:
+    """Minor units (cents) of a major one."""
     return int(10 ** minor_digits(currency))
 
 
@@ -53,7 +60,7 @@ def orders(counts: Counts) -> Estimate:
     >>> orders({"order.n.USD": 2, "order.n.EUR": 1, "refund.n.USD": 1}).value
     3
     """
-    return tally(_all_currencies(counts, _ORDERS))
+    return tally(number_of_orders(counts))
 
 
 @metric(unit=Unit.COUNT, event_types=("purchase",))
@@ -83,8 +90,8 @@ def revenue(counts: Counts, currency: str) -> Estimate:
     39.5
     """
     return quotient(
-        _revenue_minor(counts, currency),
-        _minor_per_major(currency),
+        revenue_minor(counts, currency),
+        minor_per_major(currency),
         n=counts.get(f"{_ORDERS}{currency}", 0) + counts.get(f"{_REFUNDS}{currency}", 0),
     )
 
@@ -103,4 +110,4 @@ def average_purchase_value(counts: Counts, currency: str) -> Estimate:
     50.0
     """
     number = counts.get(f"{_ORDERS}{currency}", 0)
-    return quotient(_revenue_minor(counts, currency), number * _minor_per_major(currency), n=number)
+    return quotient(revenue_minor(counts, currency), number * minor_per_major(currency), n=number)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from processor.core.estimate import Counts, Estimate
 from schemas.readings import Unit
 
-IntervalMethod = Literal["Wilson", "adj. Wald", "mean", "rank"]
+IntervalMethod = Literal["Wilson", "adj. Wald", "mean", "rank", "sketch"]
 
 Compute = Callable[[Counts], Estimate]
 ComputeFor = Callable[[Counts, str], Estimate]
@@ -72,10 +72,20 @@ class Metric:
         Raises:
             TypeError: the docstring lacks a summary, formula or source.
         """
+        return replace(self._said_by(function), compute=function)
+
+    def computed_for_by(self, function: ComputeFor) -> "Metric":
+        """As `computed_by`, of a metric in money.
+
+        Raises:
+            TypeError: the docstring lacks a summary, formula or source.
+        """
+        return replace(self._said_by(function), compute_for=function)
+
+    def _said_by(self, function: Callable[..., Any]) -> "Metric":
         text = _documentation(function)
         return replace(
             self,
-            compute=function,
             summary=text.summary,
             formula=text.formula,
             source=text.source,

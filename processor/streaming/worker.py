@@ -179,7 +179,10 @@ class Worker:
             redis=redis,
             keys=keys,
             config=config,
-            metrics=configured(bounce_mode=settings.engine.bounce_mode),
+            metrics=configured(
+                bounce_mode=settings.engine.bounce_mode,
+                customer_lifespan_years=settings.engine.customer_lifespan_years,
+            ),
             topics=self.topics,
             holder=self.name,
             topic=settings.kafka.readings_topic,
