@@ -26,6 +26,20 @@ def percent(part: int, whole: int) -> Estimate:
     return _estimate(100 * part / whole, whole, interval, scale=100, lowest=0.0, highest=100.0)
 
 
+def share_of_base(part: int, whole: int) -> Estimate:
+    """A share in percent of what is counted elsewhere than the part.
+
+    Its Wilson interval where the part is within the whole; where it is not, as data that lacks
+    something may have it, the value alone. Without a whole there is no value.
+
+    >>> share_of_base(25, 100).value, share_of_base(3, 2), share_of_base(1, 0).value
+    (25.0, Estimate(value=150.0, n=2, low=None, high=None, standard_error=None), None)
+    """
+    if whole <= 0:
+        return Estimate(None, 0)
+    return percent(part, whole) if 0 <= part <= whole else quotient(100 * part, whole)
+
+
 def net_points(plus: int, minus: int, n: int) -> Estimate:
     """A net score in points, -100…100, with its adjusted Wald interval, clipped to that range.
 
@@ -90,6 +104,25 @@ def quotient(numerator: int, denominator: int, *, n: int | None = None) -> Estim
     if denominator == 0:
         return Estimate(None, observations)
     return Estimate(numerator / denominator, observations)
+
+
+def distinct(counts: Counts, measure: str) -> Estimate:
+    """How many identities were observed, with the bounds of what is told from a sample.
+
+    Args:
+        counts: of a window, with the measure's sample beside the counters.
+        measure: what was observed.
+
+    >>> distinct({"buyers.distinct": 20_000, "buyers.distinct_low": 19_400,
+    ...           "buyers.distinct_high": 20_700}, "buyers").low
+    19400
+    """
+    number = counts.get(f"{measure}.distinct", 0)
+    if not number:
+        return tally(0)
+    low = counts.get(f"{measure}.distinct_low", number)
+    high = counts.get(f"{measure}.distinct_high", number)
+    return Estimate(number, number, low=low, high=high, standard_error=(high - low) / (2 * Z))
 
 
 def percentile(counts: Counts, measure: str, percent: int, *, per: int = 1) -> Estimate:
