@@ -7,12 +7,22 @@ Traceback (most recent call last):
 processor.metrics.catalogue.UnknownMetric: no metric 'npss'; did you mean 'nps'?
 """
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
-from processor.metrics import commerce, engagement, survey
+from processor.metrics import (
+    buyers,
+    commerce,
+    customers,
+    engagement,
+    loyalty,
+    social,
+    support,
+    survey,
+)
 from processor.metrics.registry import Metric, metric, money_metric, registered_by
 
 __all__ = [
@@ -26,7 +36,7 @@ __all__ = [
     "money_metric",
 ]
 
-_MODULES: Final = (survey, engagement, commerce)
+_MODULES: Final = (survey, engagement, support, customers, commerce, buyers, loyalty, social)
 """Every module that defines metrics, in the catalogue's order."""
 
 CATALOGUE: Final[Mapping[str, Metric]] = MappingProxyType(
@@ -59,7 +69,9 @@ def get(name: str, catalogue: Mapping[str, Metric] = CATALOGUE) -> Metric:
     raise UnknownMetric(f"no metric {name!r}; {hint}")
 
 
-def configured(*, bounce_mode: BounceMode = "contract") -> Mapping[str, Metric]:
+def configured(
+    *, bounce_mode: BounceMode = "contract", customer_lifespan_years: float | None = None
+) -> Mapping[str, Metric]:
     """The catalogue under the given settings: same names and order, other definitions.
 
     Both modes read measures that are always counted, so that changing the setting also changes
@@ -67,15 +79,21 @@ def configured(*, bounce_mode: BounceMode = "contract") -> Mapping[str, Metric]:
 
     Args:
         bounce_mode: the definition of `bounce_rate`.
+        customer_lifespan_years: what `clv` is over, instead of the lifespan that was observed.
 
     Raises:
-        ValueError: no such mode.
+        ValueError: no such mode, or a lifespan that is not positive.
     """
     if bounce_mode not in get_args(BounceMode):
         raise ValueError(
             f"bounce mode {bounce_mode!r} is none of {', '.join(get_args(BounceMode))}"
         )
-    if bounce_mode == "contract":
-        return CATALOGUE
-    ga4 = CATALOGUE["bounce_rate"].computed_by(engagement.ga4_bounce_rate)
-    return MappingProxyType({**CATALOGUE, ga4.name: ga4})
+    changed: dict[str, Metric] = {}
+    if bounce_mode == "ga4":
+        changed["bounce_rate"] = CATALOGUE["bounce_rate"].computed_by(engagement.ga4_bounce_rate)
+    if customer_lifespan_years is not None:
+        if not 0 < customer_lifespan_years < math.inf:
+            raise ValueError("the customers' lifespan must be more than 0 years, and finite")
+        clv = buyers.clv_over(customer_lifespan_years)
+        changed["clv"] = CATALOGUE["clv"].computed_for_by(clv)
+    return MappingProxyType({**CATALOGUE, **changed}) if changed else CATALOGUE

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
+from processor.core.bases import BaseEvent
+from processor.core.observation import Observation
 from processor.core.sessions import Outcome as CoreOutcome
 from processor.metrics.measures import PLANS, SessionOutcome, count_session, duration_squares
 from schemas.event_types import EventType
@@ -96,11 +98,104 @@ def test_of_a_session_only_clicks_and_impressions_count_at_once(
     assert measured("session", session_id="s", action=action) == measures
 
 
+@pytest.mark.parametrize(
+    ("event_type", "fields", "measures"),
+    [
+        ("support_ticket", {"ticket_id": "t", "action": "opened"}, {"tickets.opened": 1}),
+        (
+            "support_ticket",
+            {"ticket_id": "t", "action": "resolved", "opened_at": "2024-05-01T13:58:20+02:00"},
+            {"resolution.n": 1, "resolution.ms": 100_000}
+            | {"resolution.ms_sq_lo": 10**10 % 2**32, "resolution.ms_sq_hi": 2},
+        ),
+        (
+            "support_ticket",
+            {"ticket_id": "t", "action": "first_response", "opened_at": "2024-05-01T12:00:00Z"},
+            {"first_response.n": 1},
+        ),
+        ("customer", {"customer_id": "c", "action": "joined"}, {"customers.joined": 1}),
+        ("customer", {"customer_id": "c", "action": "left"}, {"customers.left": 1}),
+        (
+            "customer",
+            {"customer_id": "c", "action": "snapshot", "count": 9},
+            {"customers.snapshots": 1},
+        ),
+        ("social", {"action": "like"}, {"social.like": 1}),
+        ("social", {"action": "follow", "account": "@a"}, {"followers.joined": 1}),
+        ("social", {"action": "unfollow"}, {"followers.left": 1}),
+        ("social", {"action": "followers", "count": 9}, {"followers.snapshots": 1}),
+        (
+            "social",
+            {"action": "response", "response_seconds": 1.5},
+            {"response.n": 1, "response.ms": 1500, "response.ms_sq_lo": 2_250_000},
+        ),
+        ("loyalty", {"customer_id": "c", "action": "enrolled"}, {"members.joined": 1}),
+        ("loyalty", {"customer_id": "c", "action": "left"}, {"members.left": 1}),
+        ("loyalty", {"customer_id": "c", "action": "activity"}, {}),
+        ("loyalty", {"customer_id": "c", "action": "reward_issued"}, {"rewards.issued": 1}),
+        ("loyalty", {"customer_id": "c", "action": "reward_redeemed"}, {"rewards.redeemed": 1}),
+        (
+            "marketing_spend",
+            {"amount": "12.50", "currency": "EUR"},
+            {"spend.n.EUR": 1, "spend.minor.EUR": 1250},
+        ),
+        ("marketing_spend", {"amount": 0, "currency": "EUR"}, {"spend.n.EUR": 1}),
+    ],
+    ids=str,
+)
+def test_the_further_types_count(
+    event_type: str, fields: dict[str, Any], measures: dict[str, int]
+) -> None:
+    assert measured(event_type, **fields) == measures
+
+
+@pytest.mark.parametrize(
+    ("event_type", "fields", "said"),
+    [
+        ("customer", {"customer_id": "c", "action": "joined"}, BaseEvent(change=1)),
+        ("customer", {"customer_id": "c", "action": "left"}, BaseEvent(change=-1)),
+        ("customer", {"customer_id": "c", "action": "snapshot", "count": 0}, BaseEvent(count=0)),
+        ("loyalty", {"customer_id": "c", "action": "enrolled"}, BaseEvent(change=1)),
+        ("loyalty", {"customer_id": "c", "action": "left"}, BaseEvent(change=-1)),
+        ("loyalty", {"customer_id": "c", "action": "activity"}, None),
+        ("social", {"action": "follow", "account": "@a"}, BaseEvent(change=1, account="@a")),
+        ("social", {"action": "unfollow"}, BaseEvent(change=-1)),
+        ("social", {"action": "followers", "count": 7}, BaseEvent(count=7)),
+        ("social", {"action": "like"}, None),
+    ],
+    ids=str,
+)
+def test_what_an_event_says_of_a_base(
+    event_type: str, fields: dict[str, Any], said: BaseEvent | None
+) -> None:
+    raw = json.dumps({"type": event_type, **COMMON, **fields}).encode()
+    base = PLANS[event_type].base
+    assert base is not None
+    assert base.read(fast_validator(EventType(event_type))(raw)) == said
+
+
+def test_what_is_observed_of_tickets_and_members() -> None:
+    ticket = PLANS["support_ticket"]
+    opened, at = "2024-05-01T11:59:58.5Z", "2024-05-01T12:00:00Z"
+    assert list(ticket.observe(("resolved", opened, at))) == [
+        Observation("resolution_ms", None, magnitude=1500)
+    ]
+    assert list(ticket.observe(("first_response", opened, at))) == [
+        Observation("first_response_ms", None, magnitude=1500)
+    ]
+    assert list(ticket.observe(("opened", None, at))) == []
+    members = PLANS["loyalty"].observe
+    assert list(members(("activity", "c"))) == [Observation("active_members", "c")]
+    assert list(members(("reward_issued", "c"))) == []
+
+
 def test_what_validation_does_not_let_through_is_refused_loudly() -> None:
     with pytest.raises(ValueError, match="'nsp'"):
         PLANS["survey_response"].count(("nsp", 9, None, None, None))
     with pytest.raises(ValueError, match="amount_minor"):
         PLANS["purchase"].count(("order", None, "USD", None))
+    with pytest.raises(ValueError, match="amount_minor"):
+        PLANS["marketing_spend"].count((None, "USD"))
 
 
 def test_plans_say_truly_whether_what_they_read_is_hashable() -> None:

@@ -5,6 +5,11 @@ import pytest
 from processor.metrics.catalogue import CATALOGUE
 from processor.metrics.reads import families_of, families_read
 
+SAMPLED = [f"{p}{end}" for p in ("p50", "p90") for end in ("", "_low", "_high")] + ["distinct"]
+SOCIAL_ACTIONS = (
+    *("like", "comment", "share", "mention", "save", "post_click", "conversion"),
+    *("story_view", "story_completed"),
+)
 MEASURES = [
     *(f"nps.{score}" for score in range(11)),
     *(f"nps5.{score}" for score in range(1, 6)),
@@ -18,6 +23,13 @@ MEASURES = [
     *("session.closed", "session.viewed", "session.bounced", "session.ga4_bounced"),
     *("session.converted", "session.carted", "session.abandoned"),
     *("session.duration_ms", "session.duration_sq_lo", "session.duration_sq_hi"),
+    *(f"{f}.{m}" for f in ("resolution", "first_response", "response") for m in ("n", "ms")),
+    *(f"{f}.ms_sq_hi" for f in ("resolution", "first_response", "response")),
+    *(f"{f}_ms.{name}" for f in ("resolution", "first_response") for name in SAMPLED),
+    *(f"{b}.{m}" for b in ("customers", "members", "followers") for m in ("joined", "left")),
+    *(f"{b}.{m}" for b in ("customers", "members", "followers") for m in ("at_start", "at_end")),
+    *("active_members.distinct", "rewards.issued", "rewards.redeemed"),
+    *(f"social.{action}" for action in SOCIAL_ACTIONS),
 ]
 EVERYTHING = dict.fromkeys(MEASURES, 7)
 

@@ -32,6 +32,34 @@ EXAMPLES = [
         4,
         id="CES, answers 7, 6, 5, 2",
     ),
+    pytest.param(
+        "churn_rate",
+        {"customers.at_start": 100, "customers.left": 25, "customers.at_end": 75},
+        25.0,
+        100,
+        id="churn, 100 subscribers, 25 leave",
+    ),
+    pytest.param(
+        "retention_rate",
+        {"customers.at_start": 100, "customers.left": 25, "customers.at_end": 75},
+        75.0,
+        100,
+        id="retention, 100 subscribers, 25 leave",
+    ),
+    pytest.param(
+        "retention_rate",
+        {"customers.at_start": 1000, "customers.left": 775, "customers.at_end": 225},
+        22.5,
+        1000,
+        id="retention 22.5",
+    ),
+    pytest.param(
+        "churn_rate",
+        {"customers.at_start": 1000, "customers.left": 775, "customers.at_end": 225},
+        77.5,
+        1000,
+        id="churn 77.5 where retention is 22.5",
+    ),
 ]
 
 
@@ -145,3 +173,53 @@ def test_refunds_without_an_order_have_no_average() -> None:
     counts = {"refund.n.USD": 1, "refund.minor.USD": 500}
     assert get("average_purchase_value").compute_for(counts, "USD") == Estimate(None, 0)
     assert get("revenue").compute_for(counts, "USD") == Estimate(-5.0, 1)
+
+
+@pytest.mark.parametrize("name", ["churn_rate", "retention_rate", "active_engagement_rate"])
+def test_a_rate_of_a_base_that_is_not_known_is_null(name: str) -> None:
+    counts = {
+        "customers.left": 3, "customers.joined": 4, "customers.unknown": 1,
+        "active_members.distinct": 2, "members.unknown": 1,
+    }  # fmt: skip
+    assert get(name).compute(counts) == Estimate(None, 0)
+
+
+def test_a_base_that_is_not_known_is_null_and_one_of_nothing_0() -> None:
+    assert get("customers").compute({"customers.unknown": 1}) == Estimate(None, 0)
+    assert get("customers").compute({"customers.at_end": 0}) == Estimate(0, 0)
+    assert get("followers").compute({"followers.at_end": 3}) == Estimate(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "value"),
+    [
+        ("churn_rate", {"customers.at_start": 2, "customers.left": 3}, 150.0),
+        (
+            "retention_rate",
+            {"customers.at_start": 4, "customers.at_end": 2, "customers.joined": 3},
+            -25.0,
+        ),
+        ("story_retention_rate", {"social.story_view": 1, "social.story_completed": 2}, 200.0),
+        ("active_engagement_rate", {"members.at_end": 1, "active_members.distinct": 2}, 200.0),
+        ("loyalty_participation_rate", {"customers.at_end": 1, "members.at_end": 2}, 200.0),
+    ],
+)
+def test_a_part_that_is_not_within_the_whole_is_published_without_an_interval(
+    name: str, counts: Counts, value: float
+) -> None:
+    estimate = get(name).compute(counts)
+    assert (estimate.value, estimate.low, estimate.high) == (value, None, None)
+
+
+def test_acquisition_costs_what_was_spent_in_each_currency() -> None:
+    counts = {
+        "spend.n.USD": 2, "spend.minor.USD": 100_000, "spend.n.JPY": 1, "spend.minor.JPY": 700,
+        "customers.joined": 20,
+    }  # fmt: skip
+    assert dict(get("cac").estimates(counts)) == {
+        "JPY": Estimate(35.0, 20),
+        "USD": Estimate(50.0, 20),
+    }
+    assert get("cac").compute_for({"spend.n.USD": 1, "spend.minor.USD": 5}, "USD") == Estimate(
+        None, 0
+    )

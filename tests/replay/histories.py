@@ -1,4 +1,4 @@
-"""Random histories: events of every counted kind, and the ways in which they may arrive."""
+"""Random histories: events of every kind, and the ways in which they may arrive."""
 
 import json
 import random
@@ -54,15 +54,21 @@ def line_of(event: dict[str, Any]) -> bytes:
 
 def history(rng: random.Random, size: int, span_ms: int) -> list[tuple[int, bytes]]:
     """Events with their times, by time."""
-    events = []
+    events: list[tuple[int, bytes]] = []
     for number in range(size):
         at = BEGIN_MS + rng.randrange(span_ms)
+        if events and rng.random() < 0.1:
+            at = rng.choice(events)[0]  # at the same instant as another
         event: dict[str, Any] = {
             "type": "survey_response",
             "event_id": f"e{number}",
             "occurred_at": text_of(at),
-            **rng.choice((_survey, _survey, _purchase, _session, _session, _session))(rng),
+            **rng.choice(_KINDS)(rng, at),
         }
+        if "count" in event and rng.random() < 0.5:
+            event["dimensions"] = rng.choice(({}, {"channel": "web"}, {"channel": "e mail"}))
+            events.append((at, line_of(event)))
+            continue
         if rng.random() < 0.8:
             event["dimensions"] = {
                 name: rng.choice(values)
@@ -75,7 +81,7 @@ def history(rng: random.Random, size: int, span_ms: int) -> list[tuple[int, byte
     return sorted(events)
 
 
-def _survey(rng: random.Random) -> dict[str, Any]:
+def _survey(rng: random.Random, _at: int) -> dict[str, Any]:
     return rng.choice(
         (
             {"survey": "nps", "score": rng.randint(0, 10)},
@@ -96,7 +102,7 @@ def _survey(rng: random.Random) -> dict[str, Any]:
     )
 
 
-def _purchase(rng: random.Random) -> dict[str, Any]:
+def _purchase(rng: random.Random, _at: int) -> dict[str, Any]:
     cents = rng.randrange(100_000)
     return {
         "type": "purchase",
@@ -113,13 +119,66 @@ def _purchase(rng: random.Random) -> dict[str, Any]:
     }
 
 
-def _session(rng: random.Random) -> dict[str, Any]:
+def _session(rng: random.Random, _at: int) -> dict[str, Any]:
     actions = ("page_view", "impression", "click", "interaction", "cart_add", "order", "conversion")
     return {
         "type": "session",
         "session_id": f"s{rng.randrange(12)}",
         "action": "end" if rng.random() < 0.08 else rng.choice(actions),
     }
+
+
+def _ticket(rng: random.Random, at: int) -> dict[str, Any]:
+    action = rng.choice(("opened", "first_response", "resolved", "resolved"))
+    opened = (
+        {} if action == "opened" else {"opened_at": text_of(at - rng.randrange(90 * MINUTE_MS))}
+    )
+    return {
+        "type": "support_ticket",
+        "ticket_id": f"t{rng.randrange(99)}",
+        "action": action,
+    } | opened
+
+
+def _customer(rng: random.Random, _at: int) -> dict[str, Any]:
+    action = rng.choice(("joined", "joined", "left", "snapshot"))
+    count = {"count": rng.randrange(40)} if action == "snapshot" else {}
+    return {"type": "customer", "customer_id": f"c{rng.randrange(99)}", "action": action} | count
+
+
+def _social(rng: random.Random, _at: int) -> dict[str, Any]:
+    action = rng.choice(
+        (
+            *("follow", "follow", "unfollow", "followers", "like", "comment", "share", "mention"),
+            *("save", "post_click", "story_view", "story_completed", "conversion", "response"),
+        )
+    )
+    event: dict[str, Any] = {"type": "social", "action": action}
+    if action == "followers":
+        event["count"] = rng.randrange(40)
+    if action == "response":
+        event["response_seconds"] = rng.choice((rng.randrange(900), rng.randrange(9000) / 8))
+    if rng.random() < 0.8:
+        event["account"] = rng.choice(("@acme", "@other"))
+    return event
+
+
+def _loyalty(rng: random.Random, _at: int) -> dict[str, Any]:
+    action = rng.choice(
+        ("enrolled", "enrolled", "left", "activity", "activity", "reward_issued", "reward_redeemed")
+    )
+    return {"type": "loyalty", "customer_id": f"c{rng.randrange(9)}", "action": action}
+
+
+def _spend(rng: random.Random, _at: int) -> dict[str, Any]:
+    currency, amount = rng.choice((("USD", "12.50"), ("EUR", 7), ("JPY", 900)))
+    return {"type": "marketing_spend", "currency": currency, "amount": amount}
+
+
+_KINDS = (
+    *(_survey, _survey, _purchase, _session, _session, _session),
+    *(_ticket, _customer, _customer, _social, _social, _loyalty, _loyalty, _spend),
+)
 
 
 def arrival(

@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from tests.replay import oracle_relations
+from tests.replay.oracle_relations import RELATIONS, Asked
+
 Event = dict[str, Any]
 Said = tuple[float | None, int]
 """Value and n."""
@@ -110,6 +113,7 @@ def _session(event: Event) -> bool:
 
 
 CHECKS: Mapping[str, Callable[[Event], bool]] = {
+    **oracle_relations.CHECKS,
     "survey_response": _survey,
     "purchase": _purchase,
     "session": _session,
@@ -177,9 +181,16 @@ class World:
         what = (row["metric"], row["segment"], row.get("currency"))
         return self.said(*what, start, end), self.said(*what, before, start)
 
+    def spent(self, segment: Mapping[str, str], currency: str | None, start: int, end: int) -> int:
+        """How many times money of a currency went into marketing."""
+        asked = Asked(self._events, segment, currency, start, end)
+        return sum(e["currency"] == currency for e in asked.of("marketing_spend"))
+
     def said(
         self, metric: str, segment: Mapping[str, str], currency: str | None, start: int, end: int
     ) -> Said:
+        if metric in RELATIONS:
+            return RELATIONS[metric](Asked(self._events, segment, currency, start, end))
         events = [
             e
             for e in self._events
@@ -193,7 +204,8 @@ class World:
         if metric in SURVEYS:
             return SURVEYS[metric]([e for e in events if e["type"] == "survey_response"])
         if metric in MONEY:
-            return MONEY[metric]([e for e in events if e.get("currency") == currency])
+            purchases = [e for e in events if e["type"] == "purchase"]
+            return MONEY[metric]([e for e in purchases if e["currency"] == currency])
         if metric in SESSIONS:
             return SESSIONS[metric](sessions)
         if metric == "ctr":

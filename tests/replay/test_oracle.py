@@ -78,12 +78,17 @@ def expected_series(events: list[dict[str, Any]], world: World, latest_ms: int) 
     for metric in CATALOGUE.values():
         for currency in ("USD", "EUR", "JPY") if metric.per_currency else (None,):
             for segment in segments:
-                observed = (not segment and currency is None) or any(
-                    world.said(metric.name, segment, currency, end - length, end)[1]
+                spans = [
+                    (end - size_ms, end)
                     for size_ms, pane_ms in WINDOWS.values()
-                    for end in [latest_ms - latest_ms % pane_ms + pane_ms]
-                    for length, end in ((size_ms, end), (size_ms, end - size_ms))
+                    for latest_end in [latest_ms - latest_ms % pane_ms + pane_ms]
+                    for end in (latest_end, latest_end - size_ms)
+                ]
+                observed = (not segment and currency is None) or any(
+                    world.said(metric.name, segment, currency, *span)[1] for span in spans
                 )
+                if metric.name == "cac":  # its n is who joined, in whatever currency
+                    observed &= any(world.spent(segment, currency, *span) for span in spans)
                 if observed:
                     series |= {(metric.name, w, str(segment), currency) for w in WINDOWS}
     return series
