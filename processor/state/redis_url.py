@@ -168,7 +168,7 @@ class _Sentinels(redis.asyncio.sentinel.Sentinel):
 
     async def discover_master(self, service_name: str) -> Any:
         try:
-            return await super().discover_master(service_name)  # type: ignore[no-untyped-call]
+            return await super().discover_master(service_name)
         except MasterNotFoundError as error:
             if "AuthenticationError" in str(error):
                 raise AuthenticationError(
