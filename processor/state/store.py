@@ -40,7 +40,7 @@ from faust.types import TP
 from faust.types.stores import KT, VT
 from redis.exceptions import RedisError
 
-from processor.state.redis_url import redact, sync_client
+from processor.state.redis_url import parse_redis_url, redact, sync_client
 from processor.state.store_scripts import ADVANCE, APPLY, CLEAR
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ class RedisStore(SerializedStore[KT, VT]):
     committed: after a crash some events are processed again, on top of the state they left.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``; see `processor.state.redis_url`.
+        url: ``redis://``, ``rediss://``, ``redis+sentinel://`` or ``rediss+sentinel://``; see
+            `processor.state.redis_address`. Faust reads no URL of several hosts with ports:
+            name Sentinels without theirs, ``redis+sentinel://s1,s2,s3/mymaster``. A cluster is
+            refused.
         app: The app; its id is part of the keys.
         table: The table this is the store of.
         options: ``app.Table(options={…})``: ``prefix`` of all keys (default ``cx:``),
@@ -93,7 +96,7 @@ class RedisStore(SerializedStore[KT, VT]):
         **kwargs: What `faust.stores.base.Store` takes.
 
     Raises:
-        ValueError: The URL is not valid, or an option is unknown.
+        ValueError: The URL is not valid or that of a cluster, or an option is unknown.
     """
 
     def __init__(
@@ -111,6 +114,11 @@ class RedisStore(SerializedStore[KT, VT]):
             raise ValueError(
                 f"table {self.table_name!r}: unknown store option {', '.join(unknown)}; "
                 f"known are {', '.join(sorted(OPTIONS))}"
+            )
+        if parse_redis_url(str(url)).is_cluster:
+            raise ValueError(
+                f"table {self.table_name!r}: this store keeps tables on one server, or on one that "
+                f"Sentinels name; {redact(str(url))} is a cluster"
             )
         prefix = settings.pop("prefix", DEFAULT_PREFIX)
         owner = f"{quote(app.conf.id, safe='')}/{quote(self.table_name, safe='')}"
