@@ -141,7 +141,10 @@ def test_a_bad_url_is_refused_with_its_reason_and_without_its_password(
         ("redis://x@cache", "redis://***@cache"),
         ("unix:///run/r.sock?password=x&db=1", "unix:///run/r.sock?password=***&db=1"),
         ("redis://:x/y@z@cache", "redis://:***@cache"),
-        ("redis+sentinel://a,b/m?sentinel_password=x", "redis+sentinel://a,b/m?sentinel_password=***"),
+        (
+            "redis+sentinel://a,b/m?sentinel_password=x",
+            "redis+sentinel://a,b/m?sentinel_password=***",
+        ),
         ("", ""),
     ],
 )
