@@ -77,7 +77,10 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     have long sent themselves.
     """
     accumulator = producer._message_accumulator  # noqa: SLF001 - stop() waits for it to be empty
+    batches = [batch for queue in accumulator._batches.values() for batch in queue]  # noqa: SLF001
     accumulator.fail_all(KafkaTimeoutError("given up at the stop of its producer"))
+    for batch in batches:
+        batch._drain_waiter.exception()  # noqa: SLF001 - seen: nobody else looks at it
     sending = producer._sender.sender_task  # noqa: SLF001 - stop() waits for it, too
     if sending is not None:
         sending.cancel()
