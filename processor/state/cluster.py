@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio.cluster import RedisCluster
@@ -15,9 +17,30 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.connection import Connection
 
 _SWITCHED_OFF: Final = "Cluster mode is not enabled"
+
+
+@contextmanager
+def lost_connections() -> Iterator[None]:
+    """What is a lost connection, and is raised as something else, as one.
+
+    Raises:
+        redis.exceptions.ConnectionError: In place of it.
+    """
+    try:
+        yield
+    except SlotNotCoveredError as error:
+        raise RedisConnectionError(str(error)) from error
+    except AttributeError as error:
+        if error.obj is not None:
+            raise
+        # Two tasks met at a node that went away: the one closed what the other was opening.
+        raise RedisConnectionError("the connection was closed meanwhile") from error
 
 
 class ClusterClient(RedisCluster):
@@ -42,8 +65,15 @@ class ClusterClient(RedisCluster):
             redis.exceptions.ConnectionError: No node answers, or slots have no master.
             redis.exceptions.ResponseError: The server is not a cluster.
         """
+        if not self._initialize:
+            return self
+        self._lock = self._lock or asyncio.Lock()
         try:
-            return await super().initialize(*args, **kwargs)
+            async with self._lock:
+                if self._initialize:
+                    await self.nodes_manager.initialize(*args, **kwargs)
+                    await self.commands_parser.initialize(self.nodes_manager.default_node)
+                    self._initialize = False
         except RedisClusterException as error:  # not a RedisError, and says too much
             if isinstance(error.__cause__, AuthenticationError):
                 raise error.__cause__ from None
@@ -52,6 +82,7 @@ class ClusterClient(RedisCluster):
                     "it is not a cluster: its address begins with redis://"
                 ) from error
             raise RedisConnectionError(str(error)) from error
+        return self
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command to the node of its key.
@@ -59,16 +90,20 @@ class ClusterClient(RedisCluster):
         Raises:
             redis.exceptions.RedisError: As for one server.
         """
-        try:
+        with lost_connections():
             return await super().execute_command(*args, **kwargs)
-        except SlotNotCoveredError as error:
-            raise RedisConnectionError(str(error)) from error
 
     async def aclose(self) -> None:
-        """Close all connections, also those to nodes that did not answer last."""
-        await super().aclose()
-        await self.nodes_manager.aclose()
-        await self.nodes_manager.aclose("startup_nodes")
+        """Close idle connections now and the others when their command ends; the next one connects.
+
+        redis-py calls it as well, when it learns the cluster anew. Its own takes connections away
+        from commands of other tasks.
+        """
+        self._initialize = True
+        manager = self.nodes_manager
+        for node in [*manager.nodes_cache.values(), *manager.startup_nodes.values()]:
+            node.update_active_connections_for_reconnect()
+            await node.disconnect_free_connections()
 
     async def read_at_once(self, key: str, commands: list[tuple[Any, ...]]) -> list[Any]:
         """Carry out commands on keys of one slot as one transaction, once; see `pipelines`.
@@ -83,9 +118,13 @@ class ClusterClient(RedisCluster):
             redis.exceptions.RedisError: It was not done; the slot may have moved.
         """
         await self.initialize()
-        node = self.get_node_from_key(key)
-        if node is None:
-            raise RedisConnectionError(f"no node holds the slot of {key}")
+        with lost_connections():
+            node = self.get_node_from_key(key)
+            if node is None:
+                raise RedisConnectionError(f"no node holds the slot of {key}")
+            return await self._read_at_once(node, commands)
+
+    async def _read_at_once(self, node: ClusterNode, commands: list[tuple[Any, ...]]) -> list[Any]:
         connection = node.acquire_connection()
         try:
             await node.disconnect_if_needed(connection)

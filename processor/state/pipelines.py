@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import (
     AskError,
     ClusterDownError,
-    RedisClusterException,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from processor.state.cluster import ClusterClient
+from processor.state.cluster import ClusterClient, lost_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,10 +41,8 @@ async def read_each(redis: Redis | ClusterClient, commands: Iterable[Command]) -
     pipeline = redis.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)
-    try:
+    with lost_connections():
         return list(await pipeline.execute())
-    except RedisClusterException as error:
-        raise RedisConnectionError(str(error)) from error
 
 
 async def read_at_once(
