@@ -49,10 +49,11 @@ class _Merged:
 class _Lane:
     """One measure of one series: its panes of one tier, and the windows that were asked for."""
 
-    __slots__ = ("additions", "merged", "panes", "version")
+    __slots__ = ("additions", "dropped_ms", "merged", "panes", "version")
 
     def __init__(self) -> None:
         self.panes: dict[int, bytes] = {}
+        self.dropped_ms = -1
         self.version = 0
         self.additions: deque[tuple[int, bytes]] = deque(maxlen=_ADDITIONS_MAX)
         self.merged: dict[tuple[str, bool], _Merged] = {}
@@ -64,6 +65,10 @@ class _Lane:
         self.panes[start_ms] = pane
         self.version += 1
         self.additions.append((start_ms, packed))
+
+    def drop(self, start_ms: int) -> None:
+        del self.panes[start_ms]
+        self.dropped_ms = max(self.dropped_ms, start_ms)
 
     def over(self, span: Span) -> Sample:
         last = self.merged.get((span.window, span.previous))
@@ -80,7 +85,7 @@ class _Lane:
         """What the span has and the last sample lacks; ``None`` where that has too much."""
         before = last.span
         behind = self.version - last.version
-        if behind > len(self.additions):
+        if behind > len(self.additions) or before.start_ms <= self.dropped_ms:
             return None
         if any(True for _ in self._within(before.start_ms, span.start_ms, span.pane_ms)):
             return None
@@ -130,9 +135,8 @@ class SampledPanes:
             for series, measures in starts.pop(start).items():
                 lanes = self._series[tier.pane_ms, series]
                 for measure in measures:
-                    panes = lanes[measure].panes
-                    del panes[start]
-                    if not panes:
+                    lanes[measure].drop(start)
+                    if not lanes[measure].panes:
                         del lanes[measure]
                 if not lanes:
                     del self._series[tier.pane_ms, series]
