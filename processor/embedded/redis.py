@@ -136,7 +136,9 @@ class EmbeddedRedis(EmbeddedServer):
         )
         try:
             # Another server that took the port in the meantime would answer as well.
-            return bool(client.info("server")["process_id"] == self.pid)
+            ours = bool(client.info("server")["process_id"] == self.pid)
+            client.ping()  # refused while it loads its data, as INFO is not
+            return ours
         except (redis.ConnectionError, redis.TimeoutError):  # not yet, or still loading
             return False
         finally:

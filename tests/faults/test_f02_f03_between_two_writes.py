@@ -18,7 +18,8 @@ from typing import Final
 import pytest
 
 from processor.state.scripts import source
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import PARTITIONS, Scenario
+from tests.harness.events import TOPICS
 from tests.harness.gate import Gate, pass_all
 from tests.harness.running import say
 from tests.harness.waiting import eventually
@@ -28,6 +29,8 @@ FLUSH: Final = hashlib.sha1(source("flush").encode()).hexdigest().encode()
 """The flush script's name in a request."""
 
 KILLS: Final = 3
+MOST_FLUSHES: Final = len(TOPICS) * PARTITIONS
+"""That surely come of a part of the log: every partition has events in it."""
 
 
 class KillAtFlush:
@@ -62,22 +65,20 @@ class KillAtFlush:
 
 
 async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) -> None:
-    """The log is sent; a few kills at flushes; committed offsets checked after each; equal."""
-    over_s = 8.0
-    scenario.write_log(20_000, over_s=over_s)
+    """Parts of the log, each met by a kill at one of its flushes; after each kill, the offsets."""
+    log = scenario.write_log(16_000)
     await scenario.create_topics()
+    size = len(log) // (KILLS + 1)
     async with Gate(redis_url) as gate:
         behind = replace(scenario.deployment, redis_url=gate.url)
         with scenario.worker(deployment=behind) as worker:
-            await worker.until_ready()
-            sending = scenario.sending(over_s)
-            for _ in range(KILLS):
-                await scenario.until_more_counted()
-                kill = KillAtFlush(worker, at=scenario.random.randint(3, 30))
+            for number in range(KILLS):
+                kill = KillAtFlush(worker, at=scenario.random.randrange(MOST_FLUSHES))
                 if before:
                     gate.before = kill
                 else:
                     gate.after = kill
+                await scenario.send(log[number * size : (number + 1) * size])
                 await kill.until_done()
                 stored, committed = await scenario.stored_and_committed()
                 assert all(committed[part] <= stored[part] for part in committed)
@@ -87,7 +88,7 @@ async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) 
                 say(f"killed; Kafka's committed offsets are {behind_by} behind the stored ones")
                 gate.before = gate.after = pass_all
                 worker.start()
-            await sending
+            await scenario.send(log[KILLS * size :])
             await scenario.equal()
 
 
