@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
-from processor.core.bases import Stored
+from processor.core.bases import BASES, Stored
 from processor.core.window_counts import Span
 from schemas.readings import WHOLE
 
@@ -98,6 +98,9 @@ class _History:
         self._offsets[account] = times, offsets
 
 
+_EMPTY: Final = _History()
+
+
 class BaseTotals:
     """Every base of every series.
 
@@ -134,11 +137,11 @@ class BaseTotals:
 
     def source(self, series: str, span: Span) -> "_Bases | None":
         """The bases of a series at the start and end of a span."""
-        return _Bases(self, series, span) if series in self._series else None
-
-    def bases(self, series: str) -> Collection[str]:
-        """The bases that a series has."""
-        return self._of(series).keys()
+        bases = self._told.union(self._of(series))
+        for counters in self.after(series, span, True):
+            # Those who joined and left again leave no trace but in the panes.
+            bases.update(b for b in BASES if f"{b}.joined" in counters or f"{b}.left" in counters)
+        return _Bases(self, series, span, bases) if bases else None
 
     def at(self, base: str, series: str, time_ms: int, after: Iterable[Counters]) -> int | None:
         """A base at the border of two panes.
@@ -153,8 +156,8 @@ class BaseTotals:
             How many there are, ``None`` where that is not known: the whole base has been told
             and this segment's has not, or more have left than there were.
         """
-        history = self._of(series).get(base)
-        if history is None or (base in self._told and not history.has_snapshots):
+        history = self._of(series).get(base, _EMPTY)
+        if base in self._told and not history.has_snapshots:
             return None
         before = history.total - sum(net(base, counters) for counters in after)
         found = before + history.offset(time_ms)
@@ -167,16 +170,13 @@ class BaseTotals:
 class _Bases:
     """The bases of one series over one span: ``<base>.at_start``, ``.at_end``, ``.unknown``."""
 
-    __slots__ = ("_series", "_span", "_totals")
+    __slots__ = ("_series", "_span", "_totals", "families")
 
-    def __init__(self, totals: BaseTotals, series: str, span: Span) -> None:
+    def __init__(self, totals: BaseTotals, series: str, span: Span, families: set[str]) -> None:
         self._totals = totals
         self._series = series
         self._span = span
-
-    @property
-    def families(self) -> Collection[str]:
-        return self._totals.bases(self._series)
+        self.families = families
 
     def read(self, name: str) -> int | None:
         base, _, what = name.partition(".")

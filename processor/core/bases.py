@@ -34,6 +34,9 @@ from typing import Any, Final, NamedTuple
 from processor.core.panes import Tier
 from processor.core.rollup import Cell
 
+BASES: Final = ("customers", "members", "followers")
+"""The bases there are."""
+
 CELL: Final[Cell] = (0, 0)
 """Where points and snapshots are kept: (pane length, pane start) of no pane."""
 
