@@ -197,9 +197,14 @@ class Sessions:
         """Take back stored entries; their deadlines are set again."""
         for key, data in stored:
             entry = self._entries[key] = _decode(data)
-            entry.is_open = not self._closed(self._resolve(entry)[-1], watermark_ms)
+            spans = self._resolve(entry)
+            entry.is_open = not self._closed(spans[-1], watermark_ms)
             self._open += entry.is_open
-            self._schedule(key, entry, watermark_ms)
+            closed = spans[:-1] if entry.is_open else spans
+            # Counted otherwise: the timeout is not the one it was stored with.
+            as_counted = [span.outcome() for span in closed] == entry.counted
+            due_ms = self._due_ms(entry, spans[-1]) if as_counted else watermark_ms
+            self._schedule(key, entry, due_ms)
 
     def _review(
         self, key: str, entry: _Entry, watermark_ms: int, *, touched: bool
@@ -218,15 +223,18 @@ class Sessions:
         self._forget_unreachable(entry, watermark_ms)
         self._open += is_open - entry.is_open
         entry.is_open = is_open
-        if is_open:
-            due_ms = min(tail.last_ms + self.timeout_ms, tail.first_ms + self.longest_ms + 1)
-        else:
-            due_ms = max(entry.keep_until_ms, tail.last_ms + 1)
-            if due_ms <= watermark_ms:
-                del self._entries[key]
-                self._touched.add(key)
-                return
+        due_ms = self._due_ms(entry, tail)
+        if not is_open and due_ms <= watermark_ms:
+            del self._entries[key]
+            self._touched.add(key)
+            return
         self._schedule(key, entry, due_ms)
+
+    def _due_ms(self, entry: _Entry, tail: _Span) -> int:
+        """When an entry is looked at again though nothing happens: to close it, or to forget it."""
+        if entry.is_open:
+            return min(tail.last_ms + self.timeout_ms, tail.first_ms + self.longest_ms + 1)
+        return max(entry.keep_until_ms, tail.last_ms + 1)
 
     def _schedule(self, key: str, entry: _Entry, due_ms: int) -> None:
         # A later deadline than the one in the heap is found when that one comes up.

@@ -7,7 +7,7 @@ or emptied) is told to load afresh.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from processor.core.sampled_panes import PaneSamples
 from processor.core.totals import RollingTotals
 from processor.state.completeness import NEVER, WHOLE, Completeness
 from processor.state.keys import Keys
+from processor.state.pace import Pace
 from processor.state.pipelines import read_at_once, read_each
 from processor.state.replies import text
 from processor.state.samples import MARK, add_field, decode_samples, merge_samples
@@ -164,16 +165,20 @@ class StateReader:
             topic, _, number = name.rpartition(" ")
             if self._topics is None or topic in self._topics:
                 view = PartitionView(topic, int(number))
-                deltas, samples = await self._load(view)
-                totals.apply(deltas)
-                totals.observe(samples)
+                pace = Pace()
+                for pane, fields in await self._load(view):
+                    deltas, samples = _pane(pane, fields)
+                    totals.apply(deltas)
+                    totals.observe(samples)
+                    await pace.rest()
                 self._views[name] = view
         return True
 
     def _log(self, view: PartitionView) -> str:
         return self._keys.partition(view.topic, view.partition).log
 
-    async def _load(self, view: PartitionView) -> tuple[PaneDeltas, PaneSamples]:
+    async def _load(self, view: PartitionView) -> list[tuple[str, dict[bytes, bytes]]]:
+        """All panes of a partition at one place of its log, by name."""
         keys = self._keys.partition(view.topic, view.partition)
         for _ in range(_LOAD_TRIES):
             expected = sorted(map(text, await self._redis.smembers(keys.panes)))
@@ -193,7 +198,7 @@ class StateReader:
                 view.completeness = None
             view.entry = int(log or 0)
             view.entry_id = text(log_id or "0-0")
-            return _panes(expected, contents)
+            return list(zip(expected, contents, strict=True))
         raise TimeoutError(f"{view.topic}-{view.partition}: panes change faster than they load")
 
 
@@ -209,18 +214,14 @@ def decode_deltas(payload: bytes) -> PaneDeltas:
     return deltas
 
 
-def _panes(
-    names: Iterable[str], contents: Iterable[dict[bytes, bytes]]
-) -> tuple[PaneDeltas, PaneSamples]:
-    panes: PaneDeltas = {}
+def _pane(name: str, fields: Mapping[bytes, bytes]) -> tuple[PaneDeltas, PaneSamples]:
+    pane_ms, start = map(int, name.split(":"))
+    by_series: dict[str, dict[str, int]] = {}
     samples: PaneSamples = {}
-    for name, fields in zip(names, contents, strict=True):
-        pane_ms, start = map(int, name.split(":"))
-        by_series = panes.setdefault((pane_ms, start), {})
-        for field, value in fields.items():
-            if field.startswith(_SAMPLE):
-                add_field(samples.setdefault((pane_ms, start), {}), field, value)
-                continue
-            series, _, measure = field.decode().rpartition("|")
-            by_series.setdefault(series, {})[measure] = int(value)
-    return panes, samples
+    for field, value in fields.items():
+        if field.startswith(_SAMPLE):
+            add_field(samples.setdefault((pane_ms, start), {}), field, value)
+            continue
+        series, _, measure = field.decode().rpartition("|")
+        by_series.setdefault(series, {})[measure] = int(value)
+    return {(pane_ms, start): by_series}, samples
