@@ -1,8 +1,8 @@
 """What is known of each customer's orders: who bought before, who bought again, since when.
 
 Every order is an observation of its customer in the pane and the segments of that order. Its
-*marks* say what is known of it: that it is not the customer's first ever (`REPEAT`), that it is not
-the only one (`MULTI`), that it sold more (`UPSELL`); its *magnitude* is the time since the first.
+*marks* say what is known of it: that there was an earlier one, ever (`REPEAT`), that it is not the
+only one (`MULTI`), that it sold more (`UPSELL`); its *magnitude* is the time since the first.
 A later order, or one that arrives late and was earlier, changes what is known of others: they are
 observed again, in their own panes, with more marks and a larger magnitude. Nothing is ever taken
 back, so what a window says follows from the set of orders, whatever order they come in. ::
@@ -35,17 +35,12 @@ ORDERS_MAX: Final = 16
 
 
 class Order(NamedTuple):
-    """One order; at one instant the lower tie-break comes first."""
+    """One order; the tie-break tells apart those of one instant."""
 
     at_ms: int
     tie_break: int
     is_upsell: bool
     dimensions: Dimensions
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """Where it stands among the customer's orders."""
-        return self.at_ms, self.tie_break
 
 
 class Sighting(NamedTuple):
@@ -66,16 +61,15 @@ class Sighting(NamedTuple):
 class _History:
     """One customer's orders."""
 
-    first: tuple[int, int]
+    first_ms: int
     last_ms: int
     count: int = 0
     orders: list[Order] = field(default_factory=list)
 
     def add(self, order: Order) -> Iterable[Order]:
         """Take in an order; gives those of which more is known now."""
-        is_first = not self.count or order.place < self.first
-        if is_first:
-            self.first = order.place
+        is_first = order.at_ms < self.first_ms
+        self.first_ms = min(self.first_ms, order.at_ms)
         self.last_ms = max(self.last_ms, order.at_ms)
         self.count += 1
         insort(self.orders, order)
@@ -84,17 +78,17 @@ class _History:
 
     def sighting(self, order: Order) -> Sighting:
         marks = UPSELL if order.is_upsell else 0
-        if order.place != self.first:
+        if order.at_ms > self.first_ms:
             marks |= REPEAT
         if self.count > 1:
             marks |= MULTI
-        return Sighting(order, order.at_ms - self.first[0], marks)
+        return Sighting(order, order.at_ms - self.first_ms, marks)
 
     def shorten(self, kept_from_ms: int) -> None:
         """Forget single orders whose panes are gone, and those that are too many."""
         self.orders = [order for order in self.orders if order.at_ms >= kept_from_ms]
         if len(self.orders) > ORDERS_MAX:
-            begin = 1 if self.orders[0].place == self.first else 0
+            begin = 1 if self.orders[0].at_ms == self.first_ms else 0
             del self.orders[begin : begin + len(self.orders) - ORDERS_MAX]
 
 
@@ -146,7 +140,7 @@ class Customers:
         encoded = self._held.pop(customer)
         history = None if encoded is None else self._decode(encoded)
         if history is None or history.last_ms < order.at_ms - self._ttl_ms:
-            history = _History(first=order.place, last_ms=order.at_ms)
+            history = _History(first_ms=order.at_ms, last_ms=order.at_ms)
         news = history.add(order)
         yield from map(history.sighting, news)
         history.shorten(clock_ms - self._kept_ms)
@@ -172,15 +166,15 @@ class Customers:
             for order in history.orders
         ]
         return json.dumps(
-            [*history.first, history.last_ms, history.count, orders],
+            [history.first_ms, history.last_ms, history.count, orders],
             separators=(",", ":"),
             ensure_ascii=False,
         ).encode()
 
     def _decode(self, encoded: bytes) -> _History:
-        at_ms, tie_break, last_ms, count, orders = json.loads(encoded)
+        first_ms, last_ms, count, orders = json.loads(encoded)
         return _History(
-            (at_ms, tie_break),
+            first_ms,
             last_ms,
             count,
             [

@@ -35,7 +35,7 @@ def feed(
     customers.learn({key: stored.get(key) for key in found})
     for key, order in orders:
         for sighting in customers.order(key, order, NOW):
-            place = (key, *sighting.order.place, *sighting.order.dimensions)
+            place = (key, *sighting.order[:2], *sighting.order.dimensions)
             since, marks = seen.get(place, (0, 0))
             seen[place] = max(since, sighting.since_first_ms), marks | sighting.marks
     stored.update(customers.take_changes())
@@ -47,11 +47,11 @@ def brute_force(orders: Sequence[tuple[int, Order]]) -> Seen:
         by_customer[key].append(order)
     seen: Seen = {}
     for key, of_one in by_customer.items():
-        of_one.sort(key=lambda order: order.place)
-        for i, order in enumerate(of_one):
+        of_one.sort(key=lambda order: order.at_ms)
+        for order in of_one:
             marks = (UPSELL if order.is_upsell else 0) | (MULTI if len(of_one) > 1 else 0)
-            marks |= REPEAT if i else 0
-            place = (key, *order.place, *order.dimensions)
+            marks |= REPEAT if order.at_ms > of_one[0].at_ms else 0
+            place = (key, *order[:2], *order.dimensions)
             seen[place] = order.at_ms - of_one[0].at_ms, marks
     return seen
 
@@ -61,7 +61,7 @@ ORDERS = st.lists(
         st.integers(1, 4),
         st.builds(
             Order,
-            st.integers(NOW - 5000, NOW),
+            st.integers(NOW - 5000, NOW) | st.integers(NOW - 2, NOW),
             st.integers(0, 2**64 - 1),
             st.booleans(),
             st.sampled_from([("web",), ("app",), (None,)]),

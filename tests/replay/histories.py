@@ -115,7 +115,7 @@ def _purchase(rng: random.Random, _at: int) -> dict[str, Any]:
                 {"amount": cents, "currency": "JPY"},
             )
         ),
-        **rng.choice(({}, {}, {"kind": "order"}, {"kind": "refund"})),
+        **rng.choice(({}, {}, {"kind": "order"}, {"kind": "refund"}, {"upsell": True})),
     }
 
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.replay import oracle_relations
+from tests.replay.oracle_buyers import BUYERS
 from tests.replay.oracle_relations import RELATIONS, Asked
 
 Event = dict[str, Any]
@@ -22,6 +23,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SESSION_TIMEOUT_MS = 30 * 60_000
 SESSION_LONGEST_MS = 24 * 3_600_000
 MINOR_DIGITS = {"USD": 2, "EUR": 2, "JPY": 0}
+
+ELSEWHERE: Mapping[str, Callable[[Asked], Said]] = {**RELATIONS, **BUYERS}
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,8 @@ class World:
     def said(
         self, metric: str, segment: Mapping[str, str], currency: str | None, start: int, end: int
     ) -> Said:
-        if metric in RELATIONS:
-            return RELATIONS[metric](Asked(self._events, segment, currency, start, end))
+        if metric in ELSEWHERE:
+            return ELSEWHERE[metric](Asked(self._events, segment, currency, start, end))
         events = [
             e
             for e in self._events
