@@ -135,10 +135,9 @@ class EmbeddedRedis(EmbeddedServer):
             retry=Retry(NoBackoff(), retries=0),
         )
         try:
-            # Another server that took the port in the meantime would answer as well.
-            ours = bool(client.info("server")["process_id"] == self.pid)
             client.ping()  # refused while it loads its data, as INFO is not
-            return ours
+            # Another server that took the port in the meantime would answer as well.
+            return bool(client.info("server")["process_id"] == self.pid)
         except (redis.ConnectionError, redis.TimeoutError):  # not yet, or still loading
             return False
         finally:

@@ -45,10 +45,10 @@ class KillAtFlush:
         self._worker = worker
         self._left = at
 
-    def __call__(self, request: bytes) -> bool:
+    def __call__(self, request: bytes, reply: bytes = b"") -> bool:
         if not self._worker.running:
             return False
-        if FLUSH in request:
+        if FLUSH in request and not reply.startswith(b"-"):  # it may not know the script yet
             self._left -= 1
         if self._left >= 0:
             return True

@@ -44,13 +44,13 @@ async def test_f06_the_write_of_a_zombie_is_refused(scenario: Scenario, redis_ur
     await scenario.create_topics()
     refused: list[bytes] = []
 
-    def watch(reply: bytes) -> bool:
+    def watch(_request: bytes, reply: bytes) -> bool:
         if b"fenced" in reply:
             refused.append(reply)
         return True
 
     async with Gate(redis_url) as gate:
-        gate.reply = watch
+        gate.after = watch
         behind = replace(scenario.deployment, redis_url=gate.url)
         zombie = scenario.worker("zombie", deployment=behind)
         other = scenario.worker("other")

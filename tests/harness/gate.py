@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 
 _CHUNK: Final = 65_536
 
-Look = Callable[[bytes], bool]
-"""Whether a request or a reply may pass; whatever is to happen at that very point happens in it."""
+Before = Callable[[bytes], bool]
+"""Whether a request may pass, by its beginning; what is to happen at that very point happens in it.
+"""
+
+After = Callable[[bytes, bytes], bool]
+"""The same of a reply, by the beginnings of its request and of itself."""
 
 
-def pass_all(_data: bytes) -> bool:
+def pass_all(*_data: bytes) -> bool:
     """Nothing is stopped."""
     return True
 
@@ -25,9 +29,8 @@ class Gate:
         url: the server's.
 
     Attributes:
-        before: sees the beginning of each request before the server does.
-        after: sees the beginning of a request when its reply is here, before the client has it.
-        reply: sees each reply, in pieces as they come.
+        before: sees each request before the server does.
+        after: sees each reply before the client does.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,9 +40,8 @@ class Gate:
         self._open: set[asyncio.StreamWriter] = set()
         self._passage = asyncio.Event()
         self._passage.set()
-        self.before: Look = pass_all
-        self.after: Look = pass_all
-        self.reply: Look = pass_all
+        self.before: Before = pass_all
+        self.after: After = pass_all
 
     @property
     def url(self) -> str:
@@ -109,7 +111,7 @@ class Gate:
             while data := await reader.read(_CHUNK):
                 beginning = bytes(request[:_CHUNK])
                 request.clear()
-                if not (self.after(beginning) and self.reply(data)):
+                if beginning and not self.after(beginning, data):
                     break
                 await self._passage.wait()
                 writer.write(data)
