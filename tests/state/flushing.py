@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -11,6 +11,8 @@ from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.dedup import RememberedIds
 from processor.core.rollup import PaneDeltas
+from processor.core.sample import pack
+from processor.core.sampled_panes import PaneSamples
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore
 
@@ -31,6 +33,8 @@ def changes(
     stats: Mapping[str, int] | None = None,
     clock_ms: int = T0,
     open_sessions: int = 0,
+    samples: PaneSamples | None = None,
+    customers: Mapping[int, bytes] | None = None,
 ) -> Changes:
     """What an engine gives, with nothing where nothing is said."""
     return Changes(
@@ -46,7 +50,16 @@ def changes(
         clock_ms=clock_ms,
         watermark_ms=clock_ms - 120_000,
         open_sessions=open_sessions,
+        samples=samples or {},
+        customers=dict(customers or {}),
     )
+
+
+def observed(
+    keys: Iterable[int], *, measure: str = "buyers", start: int = T0, pane_ms: int = 60_000
+) -> PaneSamples:
+    """Identities observed in one pane."""
+    return {(pane_ms, start): {"all": {measure: pack(dict.fromkeys(keys, 0))}}}
 
 
 def count(measure: str, n: int = 1, *, start: int = T0, pane_ms: int = 60_000) -> PaneDeltas:
