@@ -57,13 +57,14 @@ def history(rng: random.Random, size: int, span_ms: int) -> list[tuple[int, byte
     events: list[tuple[int, bytes]] = []
     for number in range(size):
         at = BEGIN_MS + rng.randrange(span_ms)
-        if events and rng.random() < 0.1:
+        kind = rng.choice(_KINDS)
+        if events and kind in (_customer, _social) and rng.random() < 0.2:
             at = rng.choice(events)[0]  # at the same instant as another
         event: dict[str, Any] = {
             "type": "survey_response",
             "event_id": f"e{number}",
             "occurred_at": text_of(at),
-            **rng.choice(_KINDS)(rng, at),
+            **kind(rng, at),
         }
         if "count" in event and rng.random() < 0.5:
             event["dimensions"] = rng.choice(({}, {"channel": "web"}, {"channel": "e mail"}))
