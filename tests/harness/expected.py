@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tests.harness.events import LoggedEvent, Times
+from tests.harness.expected_buyers import ExpectedBuyers
 from tests.harness.state import Panes
 
 _TYPES: Final = {"survey-response": "survey_response", "purchase": "purchase", "session": "session"}
@@ -38,6 +39,7 @@ class ExpectedCounts:
         self.times = times
         self._cells: Counter[tuple[int, str | None, str | None, str]] = Counter()
         self._actions: dict[str, list[tuple[int, bool, Event]]] = defaultdict(list)
+        self._buyers = ExpectedBuyers()
         self.refused = self.repeats = self.open_sessions = 0
         seen: set[tuple[str, str]] = set()
         for record in log:
@@ -62,8 +64,8 @@ class ExpectedCounts:
         return {cell: dict(by_series) for cell, by_series in found.items()}
 
     def window(self, series: str, start_ms: int, end_ms: int) -> Counter[str]:
-        """The counters of a series in ``[start_ms, end_ms)``."""
-        total: Counter[str] = Counter()
+        """What is known of a series in ``[start_ms, end_ms)``: counters, and buyers."""
+        total = self._buyers.window(series, start_ms, end_ms)
         for second_ms, counts in self._by_second.get(series, {}).items():
             if start_ms <= second_ms < end_ms:
                 total.update(counts)
@@ -86,10 +88,10 @@ class ExpectedCounts:
             at_ms, is_end = event["at_ms"], event["action"] == "end"
             self._actions[event["session_id"]].append((at_ms, is_end, event))
         self._add(event, _measures(event))
+        self._buyers.add(event, _series(*_placed(event)))
 
     def _add(self, event: Event, measures: Iterable[tuple[str, int]]) -> None:
-        dimensions: Mapping[str, str] = event.get("dimensions", {})
-        channel, product = dimensions.get("channel"), dimensions.get("product")
+        channel, product = _placed(event)
         second_ms = event["at_ms"] // 1000 * 1000
         for measure, n in measures:
             self._cells[second_ms, channel, product, measure] += n
@@ -117,12 +119,22 @@ class ExpectedCounts:
         for (second_ms, channel, product, measure), n in self._cells.items():
             if not n:
                 continue
-            spread["all"][second_ms][measure] += n
-            if channel is not None:
-                spread[f"channel={quote(channel, safe='')}"][second_ms][measure] += n
-            if product is not None:
-                spread[f"product={quote(product, safe='')}"][second_ms][measure] += n
+            for series in _series(channel, product):
+                spread[series][second_ms][measure] += n
         return spread
+
+
+def _placed(event: Event) -> tuple[str | None, str | None]:
+    dimensions: Mapping[str, str] = event.get("dimensions", {})
+    return dimensions.get("channel"), dimensions.get("product")
+
+
+def _series(channel: str | None, product: str | None) -> Iterator[str]:
+    yield "all"
+    if channel is not None:
+        yield f"channel={quote(channel, safe='')}"
+    if product is not None:
+        yield f"product={quote(product, safe='')}"
 
 
 def _at_ms(text: str) -> int:
