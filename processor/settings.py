@@ -29,6 +29,7 @@ from pydantic_settings import (
 from processor.core.config import DEFAULT_SEGMENT_SETS, DEFAULT_WINDOWS, EngineConfig
 from processor.core.panes import parse_duration_ms, plan_windows
 from processor.state.redis_url import parse_redis_url, redact
+from schemas.events import EventType
 
 
 class ConfigurationError(ValueError):
@@ -80,6 +81,7 @@ class KafkaSettings(_Section):
     readings_topic: str = Field("cx.metrics", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     group: str = Field("cxpulse", min_length=1, max_length=200)
     instance_id: str | None = None
+    types: tuple[EventType, ...] = Field(tuple(EventType), min_length=1)
     partitions: int = Field(4, ge=1, le=1000)
     replication: int = Field(1, ge=1, le=10)
     max_poll_records: int = Field(5_000, ge=1)

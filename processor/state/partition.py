@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from processor.core.bases import CELL
 from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.panes import Tier
@@ -70,6 +71,7 @@ class Claim:
         sessions: encoded sessions by keyed hash.
         completeness: what the counts lack.
         topic_id: of the topic that was counted; empty where the broker did not tell it.
+        bases: the running bases' cell: series → counter → count.
     """
 
     epoch: int
@@ -80,6 +82,7 @@ class Claim:
     panes: set[str] = field(default_factory=set)
     generations: list[StoredGeneration] = field(default_factory=list)
     sessions: dict[str, bytes] = field(default_factory=dict)
+    bases: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class PartitionStore:
@@ -161,6 +164,7 @@ class PartitionStore:
                     self.keys.sessions, count=_SCAN_COUNT
                 )
             },
+            bases=await self._stored_bases(),
         )
 
     async def customers(self, keys: Sequence[int]) -> dict[int, bytes | None]:
@@ -300,7 +304,17 @@ class PartitionStore:
     def _kept(self, name: str, clock_ms: int) -> bool:
         pane_ms, start_ms = map(int, name.split(":"))
         tier = self._tiers.get(pane_ms)
-        return tier is not None and tier.keeps(start_ms, clock_ms)
+        is_kept = tier is not None and tier.keeps(start_ms, clock_ms)
+        return is_kept or (pane_ms, start_ms) == CELL
+
+    async def _stored_bases(self) -> dict[str, dict[str, int]]:
+        name = "{}:{}".format(*CELL)
+        found: dict[str, dict[str, int]] = {}
+        if name in self._panes:
+            for counter, n in (await self._redis.hgetall(self.keys.pane(name))).items():
+                series, _, measure = text(counter).rpartition("|")
+                found.setdefault(series, {})[measure] = int(n)
+        return found
 
     async def _stored_generations(self) -> AsyncIterator[StoredGeneration]:
         for number in sorted(map(int, await self._redis.smembers(self.keys.generations))):

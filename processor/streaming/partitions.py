@@ -18,11 +18,13 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from redis.exceptions import RedisError
 
+from processor.core.base_register import Inquiry
 from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import PLANS, count_session
+from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
 from processor.state.completeness import Completeness
 from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
@@ -63,6 +65,7 @@ class Partitions:
         config: the engine's configuration.
         table: the pane table.
         register: where segments are admitted for all workers.
+        base_register: where partitions tell one another of snapshots.
         dead_letters: where refused records go.
         owner: names this worker in Redis.
         flush_interval_s: how long counts gather before they are written.
@@ -78,6 +81,7 @@ class Partitions:
         config: EngineConfig,
         table: PaneTable,
         register: SegmentRegister,
+        base_register: BaseRegister,
         segmentation: Segmentation,
         dead_letters: DeadLetters,
         owner: str,
@@ -90,6 +94,7 @@ class Partitions:
         self._config = config
         self._table = table
         self._register = register
+        self._base_register = base_register
         self._segmentation = segmentation
         self._dead_letters = dead_letters
         self._owner = owner
@@ -347,8 +352,16 @@ class Partitions:
             partition.lose()
             raise
         partition.flushed.set()
+        if changes.inquiry is not None:
+            await self._settle_bases(partition, changes.inquiry)
         if partition.held and not partition.lost and not partition.is_full:
             await self._go_on(partition)
+
+    async def _settle_bases(self, partition: OwnedPartition, inquiry: Inquiry) -> None:
+        ask = partial(self._base_register.settle, partition.store.name, inquiry)
+        answer = await self._persist(partition, ask)
+        if answer is not None:
+            partition.engine.settle_bases(answer)
 
     async def _is_ready(self, partition: OwnedPartition) -> bool:
         """Learn what must be known of what was folded: False if something was, to ask again.
@@ -453,6 +466,7 @@ class Partitions:
             clock_ms=claim.clock_ms,
             generations=((g.number, g.ids, g.contents) for g in claim.generations),
             sessions=claim.sessions.items(),
+            bases=claim.bases,
         )
         return OwnedPartition(tp, store, engine, claim.offset or 0, completeness=claim.completeness)
 

@@ -18,9 +18,6 @@ _EVENT_RETENTION_MS: Final = 32 * 86_400_000
 
 _TOPIC_ALREADY_EXISTS: Final = 36
 
-COUNTED: Final = (EventType.SURVEY_RESPONSE, EventType.PURCHASE, EventType.SESSION)
-"""Event types that have an agent."""
-
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
@@ -40,8 +37,8 @@ class TopicPlan:
 
 
 def event_topics(kafka: KafkaSettings) -> dict[str, EventType]:
-    """The batch topics: event type by topic name."""
-    return {kafka.topic_prefix + event_type.topic: event_type for event_type in COUNTED}
+    """The batch topics: event type by topic name, of the types that are consumed."""
+    return {kafka.topic_prefix + t.topic: t for t in EventType if t in kafka.types}
 
 
 def topic_plans(kafka: KafkaSettings) -> list[TopicPlan]:

@@ -21,6 +21,7 @@ from processor.core.panes import parse_duration_ms
 from processor.core.segments import Segmentation
 from processor.metrics.catalogue import configured
 from processor.settings import Settings
+from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
 from processor.state.customers import Remembering
 from processor.state.keys import Keys
@@ -165,6 +166,12 @@ class Worker:
                 keys=keys,
                 tiers=config.tiers,
                 remembering=Remembering(config.customer_ttl_ms, config.customers_max),
+            ),
+            base_register=BaseRegister(
+                redis,
+                keys,
+                detail_ms=config.base_detail_ms,
+                too_late_ms=config.too_late_after_ms,
             ),
             register=SegmentRegister(redis, keys, segmentation.sets, segmentation.cap),
             segmentation=segmentation,

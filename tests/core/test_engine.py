@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processor.core.bases import CELL
 from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.panes import DAY_MS, MINUTE_MS
@@ -162,7 +163,7 @@ def kept(deltas: PaneDeltas, clock_ms: int) -> PaneDeltas:
     found: PaneDeltas = {}
     for (pane_ms, start), by_series in deltas.items():
         series = {name: measures for name, measures in by_series.items() if measures}
-        if series and tiers[pane_ms].keeps(start, clock_ms):
+        if series and ((pane_ms, start) == CELL or tiers[pane_ms].keeps(start, clock_ms)):
             found[pane_ms, start] = series
     return found
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from processor.core.config import EngineConfig
 from processor.core.segments import Segmentation
+from processor.state.base_register import BaseRegister
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore, SegmentRegister
 from processor.streaming.deadletter import DeadLetter, DeadLetters
@@ -199,6 +200,9 @@ def owning(
         topics={SURVEYS.topic: EventType.SURVEY_RESPONSE},
         config=config,
         table=cast("Any", _Table(redis, keys)),
+        base_register=BaseRegister(
+            redis, keys, detail_ms=config.base_detail_ms, too_late_ms=config.too_late_after_ms
+        ),
         register=SegmentRegister(redis, keys, segmentation.sets, segmentation.cap),
         segmentation=segmentation,
         dead_letters=letters or KeptLetters(),

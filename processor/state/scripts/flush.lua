@@ -60,6 +60,8 @@ for pane, by_series in pairs(deltas) do
       if type(reply) == 'table' then
         overflows = overflows + 1 -- past 64 bits: keep the rest of the flush whole, and say so
         measures[measure] = nil
+      elseif reply == 0 and pane == '0:0' then
+        redis.call('HDEL', key, series .. '|' .. measure) -- bases: what was put together elsewhere
       end
     end
   end
