@@ -148,7 +148,7 @@ def _selection(
 
 
 def _say_what_became(summary: "Summary") -> None:
-    outcomes = ("counted", "ignored", "repeats", "rejected", "late")
+    outcomes = ("counted", "repeats", "rejected", "late")
     found = ", ".join(f"{summary.total(name)} {name}" for name in outcomes if summary.total(name))
     say(
         f"{summary.lines} lines in {summary.seconds:.1f} s: {found or 'nothing to count'}; "

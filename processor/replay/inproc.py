@@ -42,9 +42,8 @@ class InProcessEngine:
 
     Attributes:
         totals: the rolling totals behind the readings.
-        outcomes: event type → how many lines by outcome: ``counted``, ``ignored`` (valid, but no
-            metric reads the type), ``repeats``, ``conflicts`` (those of the repeats that say
-            something else), ``rejected``, ``late``.
+        outcomes: event type → how many lines by outcome: ``counted``, ``repeats``, ``conflicts``
+            (those of the repeats that say something else), ``rejected``, ``late``.
 
     Raises:
         ValueError: for less than one partition.
@@ -208,7 +207,7 @@ class InProcessEngine:
                     changes = engine.take()
                     self.totals.apply(changes.deltas)
                     self.totals.observe(changes.samples)
-                    self._record(event_type, changes.stats, counted=of_type.counted)
+                    self._record(event_type, changes.stats)
                     if changes.inquiry is not None:
                         told.append((engine, f"{event_type}-{number}", changes.inquiry))
         self._settle_bases(told)
@@ -220,16 +219,10 @@ class InProcessEngine:
         for engine, name, inquiry in told:
             engine.settle_bases(self._register.settle(name, inquiry))
 
-    def _record(self, event_type: EventType, stats: Counter[str], *, counted: bool) -> None:
+    def _record(self, event_type: EventType, stats: Counter[str]) -> None:
         tally = self._tally(event_type)
         for outcome, n in stats.items():
-            match outcome:
-                case "counted" if not counted:
-                    tally["ignored"] += n
-                case "late_dropped":
-                    tally["late"] += n
-                case _:
-                    tally[outcome] += n
+            tally["late" if outcome == "late_dropped" else outcome] += n
 
     def _tally(self, event_type: str) -> Counter[str]:
         return self.outcomes.setdefault(str(event_type), Counter())

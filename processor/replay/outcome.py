@@ -79,8 +79,8 @@ class Summary:
         lines: lines taken in, empty ones and those filtered out not among them.
         filtered: lines that the filters left out.
         outcomes: event type (``unknown`` where it cannot be told) → how many lines by outcome:
-            ``counted``, ``ignored`` (valid, of a type that no metric reads), ``repeats``,
-            ``conflicts`` (those of the repeats that say something else), ``rejected``, ``late``.
+            ``counted``, ``repeats``, ``conflicts`` (those of the repeats that say something else),
+            ``rejected``, ``late``.
         rejected: refused lines by code, the late ones among them.
         shown: the first ten refused lines.
         earliest_ms: the second of the earliest event, ``None`` without one.

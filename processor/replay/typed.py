@@ -11,30 +11,22 @@ from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.panes import SECOND_MS
 from processor.core.segments import Segmentation
-from processor.metrics.measures import PLANS, MeasurePlan, count_session
+from processor.metrics.measures import PLANS, count_session
 from schemas.events import EventType, kafka_key
 from schemas.timestamps import parse_rfc3339
 from schemas.validators import fast_validator
 
 
-def _nothing(event_type: EventType) -> MeasurePlan:
-    return MeasurePlan(event_type, reads=("type",), count=lambda _: ())
-
-
 class TypeEngines:
     """The partitions of one event type.
-
-    A type that no metric reads is validated and de-duplicated like the others, so that what is
-    wrong is named and its events move the clock, but adds to no counter and admits no segment.
 
     Args:
         event_type: the type of every event here.
         config: as for the partition engines.
-        segmentation: shared by all types that are counted.
+        segmentation: shared by all types.
         partitions: how many; more than one gives the same counts, as Kafka's partitions would.
 
     Attributes:
-        counted: whether a metric reads these events.
         engines: by partition.
     """
 
@@ -46,16 +38,15 @@ class TypeEngines:
         partitions: int,
     ) -> None:
         self.event_type: Final = event_type
-        self.counted = event_type in PLANS
         self._config = config
         self._validate = fast_validator(event_type)
         self._clock_ms = 0
         self.engines = tuple(
             PartitionEngine(
                 event_type,
-                PLANS.get(event_type) or _nothing(event_type),
+                PLANS[event_type],
                 config,
-                segmentation if self.counted else Segmentation(()),
+                segmentation,
                 count_session=count_session,
                 customers_held_max=config.customers_max,
             )

@@ -82,6 +82,7 @@ FROM_SOURCES = {
     *(f"avg_{what}_time_p{p}" for what in ("resolution", "first_response") for p in (50, 90)),
     *("churn_rate", "retention_rate", "loyalty_participation_rate", "active_engagement_rate"),
     "story_retention_rate",  # may pass 100
+    *("buying_customers", "repeat_purchase_rate", "upsell_rate"),
 }
 """Metrics with an interval that need more than counters: tested by examples and by the oracle."""
 

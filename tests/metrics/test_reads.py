@@ -28,10 +28,11 @@ MEASURES = [
     *(f"{f}_ms.{name}" for f in ("resolution", "first_response") for name in SAMPLED),
     *(f"{b}.{m}" for b in ("customers", "members", "followers") for m in ("joined", "left")),
     *(f"{b}.{m}" for b in ("customers", "members", "followers") for m in ("at_start", "at_end")),
+    *("buyers.distinct", "buyers.marked1", "buyers.marked4", "buyers.magnitudes"),
     *("active_members.distinct", "rewards.issued", "rewards.redeemed"),
     *(f"social.{action}" for action in SOCIAL_ACTIONS),
 ]
-EVERYTHING = dict.fromkeys(MEASURES, 7)
+EVERYTHING = dict.fromkeys(MEASURES, 7) | {"buyers.sampled": 20}
 
 
 @pytest.mark.parametrize("name", [n for n, m in CATALOGUE.items() if not m.per_currency])

@@ -168,7 +168,7 @@ def test_an_event_older_than_the_longest_window_is_late(tmp_path: Path) -> None:
     assert result.summary.rejected == {"too_late": 1}
 
 
-def test_a_type_without_metrics_is_validated_counted_as_ignored_and_moves_the_clock(
+def test_an_event_of_any_type_moves_the_clock_and_outcomes_are_told_by_type(
     tmp_path: Path,
 ) -> None:
     ticket: dict[str, Any] = {"type": "support_ticket", "ticket_id": "t", "action": "opened"}
@@ -187,7 +187,7 @@ def test_a_type_without_metrics_is_validated_counted_as_ignored_and_moves_the_cl
     assert {row["as_of"] for row in rows} == {"2026-03-01T12:30:00.000Z"}
     assert result.summary.outcomes == {
         "survey_response": {"counted": 1},
-        "support_ticket": {"ignored": 1, "repeats": 1, "conflicts": 0, "rejected": 1},
+        "support_ticket": {"counted": 1, "repeats": 1, "conflicts": 0, "rejected": 1},
     }
     assert result.summary.as_dict()["earliest"] == "2026-03-01T12:00:00.000Z"
 
