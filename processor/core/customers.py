@@ -17,12 +17,13 @@ first order and the latest `ORDERS_MAX` - 1 are remembered with their dimensions
 panes are kept; one in between that was dropped is not observed again.
 """
 
-import json
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
+
+from pydantic_core import from_json, to_json
 
 from processor.core.segments import Dimensions
 
@@ -165,14 +166,10 @@ class Customers:
             ]
             for order in history.orders
         ]
-        return json.dumps(
-            [history.first_ms, history.last_ms, history.count, orders],
-            separators=(",", ":"),
-            ensure_ascii=False,
-        ).encode()
+        return to_json([history.first_ms, history.last_ms, history.count, orders])
 
     def _decode(self, encoded: bytes) -> _History:
-        first_ms, last_ms, count, orders = json.loads(encoded)
+        first_ms, last_ms, count, orders = from_json(encoded)
         return _History(
             first_ms,
             last_ms,

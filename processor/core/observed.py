@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
-from processor.core.rollup import Cell
-from processor.core.sample import joined, pack
+from processor.core.sample import pack_one
 from processor.core.sampled_panes import PaneSamples
 from processor.core.segments import Dimensions, Segmentation
 
@@ -20,8 +19,8 @@ class Observed(NamedTuple):
     note: int
 
 
-_ByMeasure = dict[str, dict[int, int]]
-_BySeries = dict[str, _ByMeasure]
+_Seconds = dict[int, dict[str, dict[str, bytearray]]]
+"""Second (ms) → series → measure → packed entries."""
 
 
 def pane_samples(
@@ -32,41 +31,46 @@ def pane_samples(
 ) -> PaneSamples:
     """Entries in every series they belong to, for the panes of every tier that keeps them still.
 
+    Entries are put one behind the other, a key perhaps more than once: who reads them merges them.
+
     Args:
         observed: in any order; an entry may come twice.
         segmentation: must have decided on all dimensions among them.
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
-    seconds: dict[int, _BySeries] = {}
-    for one in observed:
-        by_series = seconds.setdefault(pane_start(one.time_ms, SECOND_MS), {})
-        for series in segmentation.series(one.dimensions):
-            entries = by_series.setdefault(series, {}).setdefault(one.measure, {})
-            entries[one.key] = joined(entries.get(one.key, 0), one.note)
+    seconds: _Seconds = {}
+    for time_ms, dimensions, measure, key, note in observed:
+        entry = pack_one(key, note)
+        by_series = seconds.setdefault(pane_start(time_ms, SECOND_MS), {})
+        for series in segmentation.series(dimensions):
+            by_measure = by_series.setdefault(series, {})
+            if measure in by_measure:
+                by_measure[measure] += entry
+            else:
+                by_measure[measure] = bytearray(entry)
     samples: PaneSamples = {}
     for tier in tiers:
-        panes = {
-            cell: by_series
-            for cell, by_series in _coarsen(seconds, tier.pane_ms).items()
-            if tier.keeps(cell[1], clock_ms)
-        }
-        for cell, by_series in panes.items():
-            samples[cell] = {
-                series: {measure: pack(entries) for measure, entries in by_measure.items()}
-                for series, by_measure in by_series.items()
-            }
+        for start, by_series in _coarsen(seconds, tier.pane_ms).items():
+            if tier.keeps(start, clock_ms):
+                samples[tier.pane_ms, start] = {
+                    series: {measure: bytes(packed) for measure, packed in by_measure.items()}
+                    for series, by_measure in by_series.items()
+                }
     return samples
 
 
-def _coarsen(seconds: dict[int, _BySeries], pane_ms: int) -> dict[Cell, _BySeries]:
-    panes: dict[Cell, _BySeries] = {}
+def _coarsen(seconds: _Seconds, pane_ms: int) -> _Seconds:
+    if pane_ms == SECOND_MS:
+        return seconds
+    panes: _Seconds = {}
     for second, by_series in seconds.items():
-        pane = panes.setdefault((pane_ms, pane_start(second, pane_ms)), {})
+        pane = panes.setdefault(pane_start(second, pane_ms), {})
         for series, by_measure in by_series.items():
             total = pane.setdefault(series, {})
-            for measure, entries in by_measure.items():
-                into = total.setdefault(measure, {})
-                for key, note in entries.items():
-                    into[key] = joined(into.get(key, 0), note)
+            for measure, packed in by_measure.items():
+                if measure in total:
+                    total[measure] += packed
+                else:
+                    total[measure] = bytearray(packed)
     return panes

@@ -77,9 +77,10 @@ class Observing:
             time_of: milliseconds of a second.
         """
         observe, fields = self._plan.observe, self._plan.observes
+        key_of_one = _Keys(self._hash_key).__getitem__
         for second, event, dims in zip(seconds, events, dimensions, strict=True):
             for measure, identity, magnitude, marks in observe(tuple(map(event.get, fields))):
-                key = self._key(event["event_id"] if identity is None else identity)
+                key = key_of_one(event["event_id"] if identity is None else identity)
                 note = note_of(magnitude, marks)
                 self._observed.append(Observed(time_of(second), dims, measure, key, note))
             if self._customers is not None and event.get("kind", "order") == "order":
@@ -89,7 +90,7 @@ class Observing:
                     bool(event.get("upsell")),
                     dims,
                 )
-                self._orders.append((self._key(event["customer_id"]), order))
+                self._orders.append((key_of_one(event["customer_id"]), order))
 
     def unknown_customers(self) -> list[int]:
         """Customers to learn of before their orders can be counted."""
@@ -126,6 +127,15 @@ class Observing:
         samples = pane_samples(observed, self._segmentation, self._tiers, clock_ms)
         return samples, {} if self._customers is None else self._customers.take_changes()
 
-    def _key(self, identity: str) -> int:
-        digest = hashlib.blake2b(identity.encode(), digest_size=8, key=self._hash_key)
-        return key_of(digest.digest())
+
+class _Keys(dict[str, int]):
+    """The keys of a batch's identities, each hashed once."""
+
+    def __init__(self, hash_key: bytes) -> None:
+        super().__init__()
+        self._hash_key = hash_key
+
+    def __missing__(self, identity: str) -> int:
+        digest = hashlib.blake2b(identity.encode(), digest_size=8, key=self._hash_key).digest()
+        key = self[identity] = key_of(digest)
+        return key

@@ -21,9 +21,8 @@ observation is added by appending it.
 """
 
 import math
-import sys
-from array import array
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from statistics import NormalDist
 from typing import Final
@@ -60,22 +59,13 @@ def note_of(magnitude: int, marks: int) -> int:
     return magnitude << MARK_BITS | marks
 
 
-def joined(one: int, other: int) -> int:
-    """The note of two observations of the same key: larger magnitude, all marks.
-
-    >>> joined(note_of(5, 1), note_of(3, 2)) == note_of(5, 3)
-    True
-    """
-    marks = (1 << MARK_BITS) - 1
-    return max(one & ~marks, other & ~marks) | (one | other) & marks
+pack_one: Final[Callable[[int, int], bytes]] = struct.Struct("<QQ").pack
+"""A key and its note as bytes."""
 
 
 def pack(entries: Entries) -> bytes:
     """Keys and notes as bytes, in no order."""
-    words = array("Q", [word for entry in entries.items() for word in entry])
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words.tobytes()
+    return b"".join(map(pack_one, entries.keys(), entries.values()))
 
 
 def bound_of(level: int) -> int:

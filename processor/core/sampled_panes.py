@@ -72,6 +72,8 @@ class _Lane:
 
     def over(self, span: Span) -> Sample:
         last = self.merged.get((span.window, span.previous))
+        if last is not None and last.version == self.version and last.span == span:
+            return last.sample
         if last is None or (added := self._added(last, span)) is None:
             sample = Sample.merged(self._within(span.start_ms, span.end_ms, span.pane_ms))
         elif added:

@@ -15,7 +15,6 @@ from processor.core.sample import (
     KEYS_MAX,
     Sample,
     bound_of,
-    joined,
     key_of,
     note_of,
     pack,
@@ -77,14 +76,13 @@ def test_merging_what_is_there_already_changes_nothing(observed: list[tuple[int,
 
 
 @given(st.lists(NOTES, min_size=1, max_size=5))
-def test_notes_join_to_the_largest_magnitude_and_all_marks(notes: list[int]) -> None:
-    total = 0
-    for note in notes:
-        total = joined(total, note)
+def test_notes_of_a_key_join_to_the_largest_magnitude_and_all_marks(notes: list[int]) -> None:
+    sample = Sample.merged(pack({7: note}) for note in notes)
+    (note,) = sample.notes.tolist()
     marks = 0
-    for note in notes:
-        marks |= note % 256
-    assert divmod(total, 256) == (max(note // 256 for note in notes), marks)
+    for one in notes:
+        marks |= one % 256
+    assert divmod(note, 256) == (max(one // 256 for one in notes), marks)
 
 
 def test_nothing_observed() -> None:
