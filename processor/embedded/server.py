@@ -24,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 _PORTS = range(15_000, 30_000)
 _PORT_ATTEMPTS = 200
 _POLL_SECONDS = 0.01
+_LOCK_SECONDS = 5.0
 _LOG_TAIL_LINES = 20
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # Would change what the server does behind our back, or make Java print a banner.
@@ -230,15 +231,20 @@ class EmbeddedServer(ABC):
         """Keeps two servers out of one folder: Kafka lets a second one ruin its metadata.
 
         The lock belongs to the open file, which the server and its supervisor inherit, so that
-        it lasts as long as any of them.
+        it lasts as long as any of them. A killed Redis that was writing its file anew leaves the
+        process that does so behind for a moment.
         """
         self._folder_lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._folder_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise EmbeddedServerError(
-                f"embedded {self.name} did not start: another server uses {folder}"
-            ) from error
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(self._folder_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedServerError(
+                        f"embedded {self.name} did not start: another server uses {folder}"
+                    ) from error
+            time.sleep(_POLL_SECONDS)
 
     def _unlock(self) -> None:
         if self._folder_lock is not None:
