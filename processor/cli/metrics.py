@@ -32,4 +32,4 @@ def metrics(
     for row in rows:
         unit = f"{row['unit']}, per currency" if row["per_currency"] else row["unit"]
         interval = f"; {row['interval']}" if row["interval"] else ""
-        typer.echo(f"{row['name']:<26}{row['what']} [{unit}{interval}]")
+        typer.echo(f"{row['name']:<28}{row['what']} [{unit}{interval}]")

@@ -24,8 +24,14 @@ class BaseRegister:
         self._too_late_ms = too_late_ms
         self._settle = Script(redis, source("bases"))
 
-    async def settle(self, partition: str, inquiry: Inquiry) -> Answer:
+    async def settle(self, partition: str, inquiry: Inquiry, partitions: int) -> Answer:
         """Take in what a partition tells, and answer it; telling it twice does no harm.
+
+        Args:
+            partition: its name.
+            inquiry: what it tells and asks.
+            partitions: how many there are: the horizon waits until all have told their clocks. 0
+                where that is not known: it waits.
 
         Raises:
             redis.exceptions.RedisError: Redis did not do it, or did not say so.
@@ -35,6 +41,7 @@ class BaseRegister:
             keys=self._keys.bases(inquiry.base),
             args=[
                 partition,
+                partitions,
                 inquiry.clock_ms,
                 self._detail_ms,
                 self._too_late_ms,

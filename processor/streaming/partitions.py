@@ -358,7 +358,9 @@ class Partitions:
             await self._go_on(partition)
 
     async def _settle_bases(self, partition: OwnedPartition, inquiry: Inquiry) -> None:
-        ask = partial(self._base_register.settle, partition.store.name, inquiry)
+        consumer = self._consumer
+        count = 0 if consumer is None else consumer.topic_partitions(partition.tp.topic) or 0
+        ask = partial(self._base_register.settle, partition.store.name, inquiry, count)
         answer = await self._persist(partition, ask)
         if answer is not None:
             partition.engine.settle_bases(answer)

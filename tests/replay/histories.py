@@ -52,11 +52,13 @@ def line_of(event: dict[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-def history(rng: random.Random, size: int, span_ms: int) -> list[tuple[int, bytes]]:
+def history(
+    rng: random.Random, size: int, span_ms: int, *, begin_ms: int = BEGIN_MS
+) -> list[tuple[int, bytes]]:
     """Events with their times, by time."""
     events: list[tuple[int, bytes]] = []
     for number in range(size):
-        at = BEGIN_MS + rng.randrange(span_ms)
+        at = begin_ms + rng.randrange(span_ms)
         kind = rng.choice(_KINDS)
         if events and kind in (_customer, _social) and rng.random() < 0.2:
             at = rng.choice(events)[0]  # at the same instant as another

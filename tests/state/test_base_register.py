@@ -40,7 +40,7 @@ async def test_it_answers_as_the_one_in_memory(redis: Redis, prefix: str, seed: 
             since=versions[partition],
         )
         known += new
-        answer = await shared.settle(partition, inquiry)
+        answer = await shared.settle(partition, inquiry, 1)
         assert answer == local.settle(partition, inquiry)
         versions[partition] = answer.version
 
@@ -49,18 +49,28 @@ async def test_the_horizon_follows_the_slowest_and_never_goes_back(
     redis: Redis, prefix: str
 ) -> None:
     shared = register(redis, prefix)
-    first = await shared.settle("a", Inquiry("customers", BEGIN_MS))
+    first = await shared.settle("a", Inquiry("customers", BEGIN_MS), 1)
     assert first.horizon_ms == BEGIN_MS - DETAIL_MS
-    await shared.settle("b", Inquiry("customers", BEGIN_MS - 10_000))
-    behind = await shared.settle("a", Inquiry("customers", BEGIN_MS + 20_000))
+    await shared.settle("b", Inquiry("customers", BEGIN_MS - 10_000), 1)
+    behind = await shared.settle("a", Inquiry("customers", BEGIN_MS + 20_000), 1)
     assert behind.horizon_ms == first.horizon_ms
-    far = await shared.settle("a", Inquiry("customers", BEGIN_MS + 100_000))
+    far = await shared.settle("a", Inquiry("customers", BEGIN_MS + 100_000), 1)
     assert far.horizon_ms == BEGIN_MS + 50_000
+
+
+async def test_the_horizon_waits_for_the_first_word_of_every_partition(
+    redis: Redis, prefix: str
+) -> None:
+    shared = register(redis, prefix)
+    assert (await shared.settle("a", Inquiry("customers", BEGIN_MS), 2)).horizon_ms == 0
+    assert (await shared.settle("a", Inquiry("customers", BEGIN_MS), 0)).horizon_ms == 0
+    both = await shared.settle("b", Inquiry("customers", BEGIN_MS - 10), 2)
+    assert both.horizon_ms == BEGIN_MS - 10 - DETAIL_MS
 
 
 async def test_bases_do_not_know_of_one_another(redis: Redis, prefix: str) -> None:
     shared = register(redis, prefix)
     knot = (Subject(WHOLE, ""), BEGIN_MS)
-    await shared.settle("a", Inquiry("customers", BEGIN_MS, announced=[knot]))
-    assert (await shared.settle("a", Inquiry("followers", BEGIN_MS))).knots == []
-    assert (await shared.settle("a", Inquiry("customers", BEGIN_MS))).knots == [knot]
+    await shared.settle("a", Inquiry("customers", BEGIN_MS, announced=[knot]), 1)
+    assert (await shared.settle("a", Inquiry("followers", BEGIN_MS), 1)).knots == []
+    assert (await shared.settle("a", Inquiry("customers", BEGIN_MS), 1)).knots == [knot]

@@ -1,22 +1,22 @@
 -- What the partitions of one base tell one another: see processor/core/base_register.py.
 -- KEYS: clocks (hash), snapshots (sorted set by version), state (hash: version, horizon)
--- ARGV: partition, clock, detail, too late, since, number of snapshots announced a,
---       then a snapshots, then snapshots to forget
+-- ARGV: partition, how many partitions there are (0: not known), clock, detail, too late, since,
+--       number of snapshots announced a, then a snapshots, then snapshots to forget
 -- Returns {horizon, version, snapshots since …}.
 local clocks, snapshots, state = KEYS[1], KEYS[2], KEYS[3]
-local announced = tonumber(ARGV[6])
+local partitions, clock, announced = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[7])
 
 local last = tonumber(redis.call('HGET', clocks, ARGV[1]) or '0')
-redis.call('HSET', clocks, ARGV[1], string.format('%.0f', math.max(last, tonumber(ARGV[2]))))
+redis.call('HSET', clocks, ARGV[1], string.format('%.0f', math.max(last, clock)))
 
 local version = tonumber(redis.call('HGET', state, 'version') or '0')
-for i = 7, 6 + announced do
+for i = 8, 7 + announced do
   if not redis.call('ZSCORE', snapshots, ARGV[i]) then
     version = version + 1
     redis.call('ZADD', snapshots, version, ARGV[i])
   end
 end
-for i = 7 + announced, #ARGV do
+for i = 8 + announced, #ARGV do
   redis.call('ZREM', snapshots, ARGV[i])
 end
 
@@ -25,11 +25,14 @@ for _, clock in ipairs(redis.call('HVALS', clocks)) do
   slowest = math.min(slowest, tonumber(clock))
   fastest = math.max(fastest, tonumber(clock))
 end
-local horizon = math.max(tonumber(redis.call('HGET', state, 'horizon') or '0'),
-  slowest - tonumber(ARGV[3]), fastest - tonumber(ARGV[4]))
+local horizon = tonumber(redis.call('HGET', state, 'horizon') or '0')
+-- A partition that has not told its clock yet may be as far behind as any.
+if partitions > 0 and redis.call('HLEN', clocks) >= partitions then
+  horizon = math.max(horizon, slowest - tonumber(ARGV[4]), fastest - tonumber(ARGV[5]))
+end
 redis.call('HSET', state, 'version', version, 'horizon', string.format('%.0f', horizon))
 
-local answer = redis.call('ZRANGEBYSCORE', snapshots, '(' .. ARGV[5], '+inf')
+local answer = redis.call('ZRANGEBYSCORE', snapshots, '(' .. ARGV[6], '+inf')
 table.insert(answer, 1, version)
 table.insert(answer, 1, string.format('%.0f', horizon))
 return answer
