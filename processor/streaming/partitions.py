@@ -359,7 +359,7 @@ class Partitions:
 
     async def _settle_bases(self, partition: OwnedPartition, inquiry: Inquiry) -> None:
         consumer = self._consumer
-        count = 0 if consumer is None else consumer.topic_partitions(partition.tp.topic) or 0
+        count = 0 if consumer is None else consumer.partition_count(partition.tp.topic)
         ask = partial(self._base_register.settle, partition.store.name, inquiry, count)
         answer = await self._persist(partition, ask)
         if answer is not None:

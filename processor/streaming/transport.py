@@ -293,6 +293,14 @@ class BatchConsumer(driver.Consumer):
             return 0
         return max(0, cast("int", state.highwater) - offset)
 
+    def partition_count(self, topic: str) -> int:
+        """How many partitions a topic has, as the broker said last; 0 where it has not yet.
+
+        Faust's own ``topic_partitions`` does not know it after a static member came back.
+        """
+        consumer = cast("BatchConsumerThread", self._thread)._ensure_consumer()  # noqa: SLF001
+        return len(consumer.partitions_for_topic(topic) or ())
+
     @property
     def connected(self) -> bool:
         """Whether its thread has a connection: before that nothing can be asked of it."""
