@@ -184,3 +184,22 @@ def test_bounce_mode_chooses_the_definition_and_its_words() -> None:
 def test_an_unknown_bounce_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'ga5' is none of contract, ga4"):
         configured(bounce_mode="ga5")  # type: ignore[arg-type]
+
+
+def test_a_configured_lifespan_chooses_the_definition_of_clv_and_its_words() -> None:
+    fixed = configured(customer_lifespan_years=3)
+    assert list(fixed) == list(CATALOGUE)
+    assert "configured lifespan" in fixed["clv"].summary
+    assert (
+        fixed["clv"].compute_for({"buyers.USD.distinct": 1, "order.minor.USD": 200}, "USD").value
+        == 6
+    )
+    assert {n: m for n, m in fixed.items() if n != "clv"}.items() <= CATALOGUE.items()
+    with pytest.raises(TypeError, match="is money"):
+        fixed["clv"].compute({})
+
+
+@pytest.mark.parametrize("years", [0, -1, float("inf"), float("nan")])
+def test_a_lifespan_that_is_none_is_refused(years: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 years"):
+        configured(customer_lifespan_years=years)

@@ -3,7 +3,7 @@
 import pytest
 
 from processor.core.estimate import Counts, Estimate
-from processor.metrics.catalogue import CATALOGUE, get
+from processor.metrics.catalogue import CATALOGUE, configured, get
 from processor.metrics.intervals import adjusted_wald
 
 EXAMPLES = [
@@ -102,6 +102,23 @@ def test_revenue_20_000_and_400_orders_give_an_average_of_50() -> None:
     assert get("revenue").compute_for(counts, "USD").value == 20_000
     average = get("average_purchase_value").compute_for(counts, "USD")
     assert average == Estimate(50.0, 400)
+
+
+def test_180_customers_of_5_years_are_worth_555_55_each() -> None:
+    counts = {
+        "order.n.USD": 400,
+        "order.minor.USD": 2_000_000,
+        "buyers.distinct": 180,
+        "buyers.sampled": 180,
+        "buyers.magnitudes": 180 * 5 * 31_557_600_000,
+        "buyers.USD.distinct": 180,
+    }
+    assert get("purchase_frequency").compute(counts) == Estimate(400 / 180, 180)
+    assert get("customer_value").compute_for(counts, "USD") == Estimate(20_000 / 180, 180)
+    assert get("customer_lifespan").compute(counts) == Estimate(5.0, 180)
+    assert get("clv").compute_for(counts, "USD") == Estimate(100_000 / 180, 180)
+    years = configured(customer_lifespan_years=2.5)["clv"]
+    assert years.compute_for(counts, "USD") == Estimate(50_000 / 180, 180)
 
 
 @pytest.mark.parametrize(

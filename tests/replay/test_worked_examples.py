@@ -1,10 +1,12 @@
 """The contract's worked examples, each as a log that is replayed."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from processor.replay import replay_log
+from tests.replay.replays import config, run, write
 
 Row = dict[str, Any]
 
@@ -70,6 +72,39 @@ def test_20_000_from_400_orders_is_50_an_order(tmp_path: Path) -> None:
     row = reading(tmp_path, "average_purchase_value", orders)
     assert (row["value"], row["n"], row["unit"], row["currency"]) == (50.0, 400, "money", "USD")
     assert reading(tmp_path, "revenue", orders)["value"] == 20_000.0
+
+
+def test_180_customers_who_buy_for_5_years_are_worth_555_55_each(tmp_path: Path) -> None:
+    def order(number: int, at: datetime, amount: str) -> dict[str, Any]:
+        return {
+            "type": "purchase",
+            "event_id": f"{at.year}-{number}",
+            "occurred_at": at.isoformat(),
+            "customer_id": f"c{number % 180}",
+            "order_id": f"{at.year}-{number}",
+            "amount": amount,
+            "currency": "USD",
+        }
+
+    last = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    first = last - timedelta(days=5 * 365.25)
+    orders = [order(n, first, "1.00") for n in range(180)]
+    orders += [order(180 + n, last - timedelta(minutes=20), "50.00") for n in range(220)]
+    orders += [order(400 + n, last, "50.00") for n in range(180)]
+    log = write(tmp_path / "log.jsonl", (json.dumps(event).encode() for event in orders))
+    engine = config("1h", customer_ttl_ms=6 * 366 * 86_400_000)
+    rows = {row["metric"]: row for row in run(log, engine=engine, final=True)}
+    assert rows["revenue"]["value"] == 20_000
+    assert (rows["orders"]["value"], rows["buying_customers"]["value"]) == (400, 180)
+    assert (rows["purchase_frequency"]["value"], rows["purchase_frequency"]["n"]) == (
+        400 / 180,
+        180,
+    )
+    assert rows["customer_value"]["value"] == 20_000 / 180
+    assert rows["customer_lifespan"]["value"] == 5.0
+    assert rows["clv"]["value"] == 100_000 / 180
+    assert rows["repeat_purchase_rate"]["value"] == 100.0
+    assert rows["repeat_to_one_time_ratio"]["value"] is None
 
 
 def test_no_answers_are_null_of_0_and_a_count_of_nothing_is_0(tmp_path: Path) -> None:
