@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 from schemas.events import EventType
 
-OMIT: Any = object()
+
+class _Omit:
+    def __repr__(self) -> str:
+        return "OMIT"
+
+
+OMIT: Any = _Omit()
 """As a changed value: leave the field out."""
 
 E = EventType
