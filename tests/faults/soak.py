@@ -35,6 +35,7 @@ class RandomFaults:
         kafka: the broker, with nobody else on it.
         redis: the store, with nobody else on it.
         workers: all of them, running.
+        sending: the log on its way; without it nothing is counted further.
 
     Attributes:
         resumed_s: seconds from the end of each fault until every partition that it hurt was
@@ -49,12 +50,14 @@ class RandomFaults:
         kafka: EmbeddedKafka,
         redis: EmbeddedRedis,
         workers: Iterable[WorkerProcess],
+        sending: "asyncio.Task[int]",
     ) -> None:
         self._scenario = scenario
         self._random = scenario.random
         self._kafka = kafka
         self._redis = redis
         self._workers = tuple(workers)
+        self._sending = sending
         self.resumed_s: dict[str, list[float]] = defaultdict(list)
         self.gave_up_starting = 0
         self._faults: dict[str, Callable[[], Awaitable[list[Part]]]] = {
@@ -102,7 +105,7 @@ class RandomFaults:
 
         await eventually(
             offsets,
-            lambda now: all(now[part] > before[part] for part in now),
+            lambda now: self._sending.done() or all(now[part] > before[part] for part in now),
             within_s=RESUME_WITHIN_S,
             what=f"every partition counted further than {before} after: {kind}",
         )

@@ -65,7 +65,7 @@ async def outage(
         await worker.until_ready()
         pid = worker.pid
         sending = scenario.sending(over_s)
-        await scenario.until_more_counted(1_000)
+        counted = await scenario.until_more_counted(1_000)
         before = await members(scenario)
         begin()
         clock = asyncio.get_running_loop().time
@@ -82,7 +82,7 @@ async def outage(
         stored, committed = await scenario.stored_and_committed()
         assert all(at <= stored[part] for part, at in committed.items())
         began = clock()
-        await scenario.until_more_counted()
+        await scenario.until_counted(counted + 1_000)
         say(f"counted again {clock() - began:.2f} s after an outage of {for_s:g} s")
         await sending
         await scenario.equal()

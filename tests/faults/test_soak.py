@@ -39,7 +39,7 @@ async def survives(
         # A producer gives a record up after this time.
         sending = scenario.sending(over_s, request_timeout_ms=int(RESUME_WITHIN_S * 1000))
         await scenario.until_more_counted(100)
-        faults = RandomFaults(scenario, kafka, redis, (a, b))
+        faults = RandomFaults(scenario, kafka, redis, (a, b), sending)
         try:
             await faults.run(for_s)
         finally:
