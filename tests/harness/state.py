@@ -75,9 +75,10 @@ class StoredState:
             for name in await self.redis.smembers(keys.panes):
                 pane_ms, start = map(int, text(name).split(":"))
                 for field, count in (await self.redis.hgetall(keys.pane(text(name)))).items():
-                    if field.startswith(b"~"):
+                    name_of = text(field)
+                    if name_of.startswith("~"):
                         continue  # a sample of what was observed
-                    series, _, measure = text(field).rpartition("|")
+                    series, _, measure = name_of.rpartition("|")
                     merged[pane_ms, start][series][measure] += int(count)
         return {
             cell: nonzero
