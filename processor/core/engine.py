@@ -11,13 +11,11 @@ The event clock runs in whole seconds: the start of the second of the latest eve
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from typing import Final
 
 import xxhash
-from pydantic import ValidationError
 
 from processor.core.base_intake import BaseIntake
 from processor.core.base_register import Answer
@@ -28,13 +26,14 @@ from processor.core.dedup import Deduplicator
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
+from processor.core.parsing import Batch, Parser, out_of_time
 from processor.core.rollup import Counted, roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
 from processor.core.sessions import Action, Correction, Sessions
 from processor.core.tally import Event, Tally
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339, parse_rfc3339
-from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
+from schemas.validators import ErrorCode
 
 END_OF_TIME_MS: Final = 1 << 60
 CUSTOMERS_HELD_MAX: Final = 100_000
@@ -50,24 +49,6 @@ _KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
 _occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The events of a batch that are still to be counted, as parallel columns."""
-
-    events: list[Event]
-    records: list[bytes]
-    positions: Sequence[int]
-    seconds: list[str] = field(default_factory=list)
-
-    def select(self, keep: list[int]) -> "_Batch":
-        return _Batch(
-            [self.events[i] for i in keep],
-            [self.records[i] for i in keep],
-            [self.positions[i] for i in keep],
-            [self.seconds[i] for i in keep] if self.seconds else [],
-        )
 
 
 class PartitionEngine:
@@ -111,7 +92,7 @@ class PartitionEngine:
             )
         self._count_session = count_session
         self._tiers = config.tiers
-        self._validate = fast_validator(event_type)
+        self._parser = Parser(event_type, config.max_record_bytes)
         self._seconds: dict[str, int] = {}
         self._tally = Tally(plan, segmentation)
         self._observing = Observing(
@@ -265,7 +246,9 @@ class PartitionEngine:
     # -- the way of a batch -------------------------------------------------------------------
 
     def _fold(self, records: Sequence[bytes | None], now_ms: int) -> list[Rejected]:
-        batch, rejected = self._parse(records)
+        batch, rejected = self._parser.parse(records)
+        if rejected:
+            self._stats["rejected"] += len(rejected)
         clock_before_ms = self.clock_ms
         if batch.events:
             batch = self._place_in_time(batch, now_ms, rejected)
@@ -275,37 +258,7 @@ class PartitionEngine:
             self._correct(self.sessions.advance(self.watermark_ms))
         return rejected
 
-    def _parse(self, records: Sequence[bytes | None]) -> tuple[_Batch, list[Rejected]]:
-        validate, limit = self._validate, self.config.max_record_bytes
-        try:
-            if max(map(len, records)) <= limit:  # type: ignore[arg-type]
-                events = [validate(record) for record in records]  # type: ignore[arg-type]
-                return _Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
-        except (ValidationError, TypeError):
-            pass  # one of them is broken or missing: find it
-        events = []
-        broken: list[int] = []
-        for position, record in enumerate(records):
-            if record is None or len(record) > limit:
-                broken.append(position)
-                continue
-            try:
-                events.append(validate(record))
-            except ValidationError:
-                broken.append(position)
-        refused = set(broken)
-        positions = [p for p in range(len(records)) if p not in refused]
-        good = [record for p in positions if (record := records[p]) is not None]
-        self._stats["rejected"] += len(broken)
-        return _Batch(events, good, positions), [self._explain(p, records[p]) for p in broken]
-
-    def _explain(self, position: int, record: bytes | None) -> Rejected:
-        error = explain(self.event_type, record, max_bytes=self.config.max_record_bytes)
-        if error is None:
-            raise AssertionError(f"refused without a reason: a {self.event_type} record")
-        return Rejected(position, error)
-
-    def _place_in_time(self, batch: _Batch, now_ms: int, rejected: list[Rejected]) -> _Batch:
+    def _place_in_time(self, batch: Batch, now_ms: int, rejected: list[Rejected]) -> Batch:
         """Find each event's second, refuse those out of the allowed times, move the clock."""
         texts = list(map(_occurred_at, batch.events))
         if set(map(_last_character, texts)) == {"Z"}:
@@ -341,8 +294,8 @@ class PartitionEngine:
         return [known[second] for second in seconds]
 
     def _place_one_by_one(
-        self, batch: _Batch, texts: list[str], now_ms: int, rejected: list[Rejected]
-    ) -> _Batch:
+        self, batch: Batch, texts: list[str], now_ms: int, rejected: list[Rejected]
+    ) -> Batch:
         keep: list[int] = []
         seconds: list[str] = []
         latest_allowed_ms = now_ms + self.config.future_skew_ms
@@ -350,16 +303,16 @@ class PartitionEngine:
             try:
                 time_ms = parse_rfc3339(text)
             except ValueError:
-                rejected.append(self._explain(batch.positions[i], batch.records[i]))
+                rejected.append(self._parser.explain(batch.positions[i], batch.records[i]))
                 self._stats["rejected"] += 1
                 continue
             if time_ms > latest_allowed_ms:
-                rejected.append(_out_of_time(batch.positions[i], ErrorCode.TOO_FAR_AHEAD))
+                rejected.append(out_of_time(batch.positions[i], ErrorCode.TOO_FAR_AHEAD))
                 self._stats["rejected"] += 1
                 continue
             second_ms = time_ms - time_ms % SECOND_MS
             if second_ms < self.clock_ms - self.config.too_late_after_ms:
-                rejected.append(_out_of_time(batch.positions[i], ErrorCode.TOO_LATE))
+                rejected.append(out_of_time(batch.positions[i], ErrorCode.TOO_LATE))
                 self._stats["late_dropped"] += 1
                 continue
             self.clock_ms = max(self.clock_ms, second_ms)
@@ -372,7 +325,7 @@ class PartitionEngine:
         placed.seconds = seconds
         return placed
 
-    def _first_occurrences(self, batch: _Batch, clock_before_ms: int) -> _Batch:
+    def _first_occurrences(self, batch: Batch, clock_before_ms: int) -> Batch:
         """Drop the repeats, each judged by the clock at its own arrival.
 
         A batch of a slow log may span days. Judged by its end, ids that its beginning repeats
@@ -390,9 +343,7 @@ class PartitionEngine:
                 self._stats["conflicts"] += conflicts
         return batch if len(keep) == len(batch.events) else batch.select(keep)
 
-    def _generations_in(
-        self, batch: _Batch, clock_before_ms: int
-    ) -> Iterable[tuple[int, int, int]]:
+    def _generations_in(self, batch: Batch, clock_before_ms: int) -> Iterable[tuple[int, int, int]]:
         """Slices of a batch in which the clock stays in one generation of ids, with that clock."""
         generation_of = self.dedup.generation_of
         if generation_of(clock_before_ms) == generation_of(self.clock_ms):
@@ -409,7 +360,7 @@ class PartitionEngine:
         slices.append((begin, len(batch.events), clock_ms))
         return slices
 
-    def _count(self, batch: _Batch) -> None:
+    def _count(self, batch: Batch) -> None:
         dimensions = self._tally.add(batch.seconds, batch.events)
         self._stats["counted"] += len(batch.events)
         if self._bases is not None:
@@ -448,12 +399,3 @@ class PartitionEngine:
     def _time_of(self, second: str) -> int:
         known = self._seconds.get(second)
         return parse_rfc3339(second + "Z") if known is None else known
-
-
-def _out_of_time(position: int, code: ErrorCode) -> Rejected:
-    rule = (
-        "must not be further ahead of now than the allowed skew"
-        if code is ErrorCode.TOO_FAR_AHEAD
-        else "must not be older than the longest window"
-    )
-    return Rejected(position, InvalidEvent(code, rule, field="occurred_at"))

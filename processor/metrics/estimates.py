@@ -125,25 +125,32 @@ def distinct(counts: Counts, measure: str) -> Estimate:
     return Estimate(number, number, low=low, high=high, standard_error=(high - low) / (2 * Z))
 
 
-def percentile(counts: Counts, measure: str, percent: int, *, per: int = 1) -> Estimate:
+def percentile(
+    counts: Counts, measure: str, percent: int, *, n: int | None = None, per: int = 1
+) -> Estimate:
     """A percentile of observed magnitudes, with the bounds of its rank.
 
     Args:
         counts: of a window, with the measure's sample beside the counters.
         measure: what was observed.
         percent: 1…99.
+        n: how many magnitudes there are, where that was counted; else as the sample tells.
         per: what one unit of the value holds of the magnitudes' own, e.g. 1000 for seconds.
 
     >>> percentile({"wait_ms.p50": 1500, "wait_ms.p50_low": 1000, "wait_ms.p50_high": 4000,
     ...             "wait_ms.distinct": 9}, "wait_ms", 50, per=1000).value
     1.5
     """
-    name, n = f"{measure}.p{percent}", counts.get(f"{measure}.distinct", 0)
-    if not n:
+    name, told = f"{measure}.p{percent}", counts.get(f"{measure}.distinct", 0)
+    if not told:
         return Estimate(None, 0)
     low, high = counts[f"{name}_low"] / per, counts[f"{name}_high"] / per
     return Estimate(
-        counts[name] / per, n, low=low, high=high, standard_error=(high - low) / (2 * Z)
+        counts[name] / per,
+        told if n is None else n,
+        low=low,
+        high=high,
+        standard_error=(high - low) / (2 * Z),
     )
 
 
