@@ -6,7 +6,7 @@ source computes a value only when a metric asks for it, and says which families 
 nobody asks in vain.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 _UNASKED: Final = object()
@@ -93,6 +93,10 @@ class WindowCounts(Mapping[str, int]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find(name) is not None
+
+    def items(self) -> ItemsView[str, int]:
+        """The counters alone, as in iterating."""
+        return self._counters.items()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._counters)

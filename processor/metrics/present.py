@@ -13,13 +13,14 @@ types are counted::
                             [ before )[ now )               whole
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from processor.core.estimate import Counts, Estimate
 from processor.core.totals import RollingTotals, WindowTotals
 from processor.metrics.intervals import CONFIDENCE, differs
-from processor.metrics.reads import families_of, families_read
+from processor.metrics.reads import Relevance, families_of
 from processor.metrics.registry import Metric
 from schemas.readings import WHOLE, parse_segment_key, reading_key
 from schemas.timestamps import format_rfc3339
@@ -99,7 +100,8 @@ class Presenter:
         self._segments: dict[str, dict[str, str]] = {}
         self._keys: dict[tuple[str, str, str, str | None], str] = {}
         self._currencies: dict[tuple[str, str], dict[str, None]] = {}
-        self._reads = {metric.name: families_read(metric) for metric in self._metrics}
+        self._relevance = Relevance(self._metrics)
+        self._names_said: dict[tuple[str, str], set[str]] = {}
         self._of_nothing = {m.name: m.compute({}) for m in self._metrics if not m.per_currency}
         self._greeted = False
         self.complete_from: Mapping[str, int] = {}
@@ -124,6 +126,7 @@ class Presenter:
             if window in windows:
                 windows[window].changed.add(series)
                 self._said.setdefault(key, ())
+                self._names_said.setdefault((window, series), set()).add(metric)
                 if currency:
                     self._currencies.setdefault((metric, series), {})[currency[0]] = None
 
@@ -153,6 +156,8 @@ class Presenter:
                     )
                     if self._said.get(key) != says:
                         self._said[key] = says
+                        names = self._names_said.setdefault((totals.window.name, series), set())
+                        names.add(metric.name)
                         subject = _Subject(metric, totals, series, currency)
                         rows[key] = self._row(subject, now, before, tick)
         self._greeted = True
@@ -169,7 +174,7 @@ class Presenter:
         windows = self._totals.totals
         for series in dict.fromkeys((WHOLE, *self._totals.series())):
             counts = [_counts(totals, series) for totals in windows]
-            for metric, currency in self._asked(series, counts):
+            for metric, currency in self._asked(self._metrics, series, counts):
                 pairs = [
                     (totals, *counted.estimates(metric, currency))
                     for totals, counted in zip(windows, counts, strict=True)
@@ -204,18 +209,22 @@ class Presenter:
     ) -> Iterator[tuple[Metric, str | None, Estimate, Estimate]]:
         counts = _counts(totals, series)
         counted = families_of(counts.now) | families_of(counts.before)
-        for metric, currency in self._asked(series, (counts,)):
-            reads = self._reads[metric.name]
-            if reads is not None and reads.isdisjoint(counted):
-                nothing = self._of_nothing[metric.name]
+        metrics: Sequence[Metric] = self._metrics
+        if series != WHOLE:
+            said = self._names_said.get((totals.window.name, series), ())
+            metrics = self._relevance.of(counted, said)
+        for metric, currency in self._asked(metrics, series, (counts,)):
+            reads = self._relevance.reads[metric.name]
+            nothing = self._of_nothing.get(metric.name)
+            if nothing is not None and reads is not None and reads.isdisjoint(counted):
                 yield metric, currency, nothing, nothing
             else:
                 yield metric, currency, *counts.estimates(metric, currency)
 
     def _asked(
-        self, series: str, windows: Iterable[_Counts]
+        self, metrics: Iterable[Metric], series: str, windows: Iterable[_Counts]
     ) -> Iterator[tuple[Metric, str | None]]:
-        for metric in self._metrics:
+        for metric in metrics:
             if not metric.per_currency:
                 yield metric, None
                 continue
@@ -265,21 +274,26 @@ class Presenter:
             high=now.high,
             confidence=CONFIDENCE if metric.interval else None,
             low_sample=now.n < self._low_sample_under,
-            window_start=format_rfc3339(max(0, totals.start_ms)),
-            window_end=format_rfc3339(totals.end_ms),
+            window_start=_time(max(0, totals.start_ms)),
+            window_end=_time(totals.end_ms),
             previous=before.value,
             change=now.value - before.value if comparable else None,  # type: ignore[operator]
             significant=differs(now, before),
             provisional=self._is_provisional(totals, watermark_ms),
             incomplete=whole.incomplete,
             revision=revision,
-            as_of=format_rfc3339(watermark_ms),
+            as_of=_time(watermark_ms),
         )
         return row
 
 
 def _counts(totals: WindowTotals, series: str) -> _Counts:
     return _Counts(totals.counts(series), totals.previous_counts(series))
+
+
+@lru_cache(256)  # a tick's readings share their times
+def _time(ms: int) -> str:
+    return format_rfc3339(ms)
 
 
 def _always(series: str, currency: str | None) -> bool:

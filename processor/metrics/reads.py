@@ -5,11 +5,14 @@ not counted says what it says of nothing, so it need not be asked: most segments
 types only, and a tick asks every metric of every series that changed.
 """
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
 from processor.core.estimate import Counts
 from processor.core.window_counts import WindowCounts
 from processor.metrics.registry import Metric
+
+_ANY_CURRENCY: Final = "USD"
 
 
 class _Watched(dict[str, int]):
@@ -42,11 +45,44 @@ def families_of(counts: Counts) -> set[str]:
 
 
 def families_read(metric: Metric) -> frozenset[str] | None:
-    """The families a metric reads; ``None`` where it searches all counters, as money does."""
-    if metric.per_currency:
-        return None
+    """The families a metric reads; ``None`` where it searches all counters."""
     watched = _Watched()
-    metric.compute(watched)
+    if metric.per_currency:
+        metric.compute_for(watched, _ANY_CURRENCY)
+    else:
+        metric.compute(watched)
     if watched.searched:
         return None
     return frozenset(name.partition(".")[0] for name in watched.asked)
+
+
+class Relevance:
+    """Which metrics are to be asked of a series.
+
+    Args:
+        metrics: the catalogue in use, in order.
+    """
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+        self.reads = {metric.name: families_read(metric) for metric in metrics}
+        self._found: dict[tuple[frozenset[str], frozenset[str]], tuple[Metric, ...]] = {}
+
+    def of(self, counted: Collection[str], said: Collection[str]) -> tuple[Metric, ...]:
+        """Those that may say something, and those that have said something.
+
+        Args:
+            counted: families that something is known of.
+            said: names of metrics that have a reading.
+        """
+        key = frozenset(counted), frozenset(said)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = tuple(
+                metric
+                for metric in self._metrics
+                if metric.name in key[1]
+                or (reads := self.reads[metric.name]) is None
+                or not reads.isdisjoint(key[0])
+            )
+        return found

@@ -3,7 +3,7 @@
 import pytest
 
 from processor.metrics.catalogue import CATALOGUE
-from processor.metrics.reads import families_of, families_read
+from processor.metrics.reads import Relevance, families_of, families_read
 
 SAMPLED = [f"{p}{end}" for p in ("p50", "p90") for end in ("", "_low", "_high")] + ["distinct"]
 SOCIAL_ACTIONS = (
@@ -45,6 +45,22 @@ def test_counters_outside_its_families_change_nothing(name: str) -> None:
     others = {m: n for m, n in EVERYTHING.items() if m.partition(".")[0] not in reads}
     assert metric.compute(others) == metric.compute({})
     assert metric.compute(EVERYTHING) != metric.compute({})
+
+
+@pytest.mark.parametrize("name", [n for n, m in CATALOGUE.items() if m.per_currency])
+@pytest.mark.parametrize("family", ["order", "refund", "spend"])
+def test_money_reads_the_families_that_its_currencies_come_from(name: str, family: str) -> None:
+    metric = CATALOGUE[name]
+    reads = families_read(metric)
+    if list(metric.currencies({f"{family}.n.USD": 1})):
+        assert reads is not None
+        assert family in reads
+
+
+def test_a_metric_is_asked_for_what_was_counted_and_for_what_it_has_said() -> None:
+    relevance = Relevance([CATALOGUE[name] for name in ("nps", "csat", "ctr", "orders", "cac")])
+    assert [m.name for m in relevance.of({"nps"}, set())] == ["nps", "orders"]
+    assert [m.name for m in relevance.of({"spend"}, {"ctr"})] == ["ctr", "orders", "cac"]
 
 
 def test_families() -> None:
