@@ -72,17 +72,20 @@ class BaseBook:
 
     def restore(self, by_series: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the stored cell: series → counter → count."""
+        if not self.plan.has_snapshots:
+            return
         for series, counters in by_series.items():
+            points: dict[str, dict[int, int]] = {}
             for name, n in counters.items():
-                stored = Stored.parse(name)
-                subject = Subject(series, stored.account)
-                self._told_apart.add(stored.account)
-                if not self.plan.has_snapshots:
-                    continue
-                if stored.count is None:
-                    _add(self._recent, subject, stored.time_ms, n)
+                _, time_ms, told, account = Stored.parse(name)
+                if told is None:
+                    points.setdefault(account, {})[time_ms] = n
                 else:
-                    self._remember(subject, stored.time_ms, stored.count, n)
+                    self._remember(Subject(series, account), time_ms, told, n)
+                    self._told_apart.add(account)
+            for account, by_time in points.items():
+                self._recent[Subject(series, account)] = by_time
+                self._told_apart.add(account)
 
     def record(self, time_ms: int, series: Iterable[str], event: BaseEvent) -> None:
         """Take in what an event says, in every series that it belongs to."""

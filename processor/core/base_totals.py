@@ -44,8 +44,8 @@ class _History:
         shifts: dict[tuple[str, int], int] = {}
         for stored, n in counters:
             account = stored.account
-            if stored.count is not None:
-                self._add_snapshot(stored, stored.count, n)
+            if stored.told is not None:
+                self._add_snapshot(stored, stored.told, n)
                 changed = True
                 continue
             self.total += n

@@ -86,20 +86,19 @@ class Subject(NamedTuple):
     account: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What one counter of the cell stands for.
 
     Attributes:
         base: its name.
         time_ms: the instant.
-        count: of a snapshot; ``None`` for a point.
+        told: the count of a snapshot; ``None`` for a point.
         account: empty where the base has none.
     """
 
     base: str
     time_ms: int
-    count: int | None
+    told: int | None
     account: str
 
     @property
@@ -109,16 +108,16 @@ class Stored:
         >>> Stored("customers", 1000, None, "").name, Stored("followers", 1000, 7, "ab").name
         ('customers.net.1000.', 'followers.count.1000.7.ab')
         """
-        if self.count is None:
+        if self.told is None:
             return f"{self.base}.{_NET}.{self.time_ms}.{self.account}"
-        return f"{self.base}.{_COUNT}.{self.time_ms}.{self.count}.{self.account}"
+        return f"{self.base}.{_COUNT}.{self.time_ms}.{self.told}.{self.account}"
 
     @classmethod
     def parse(cls, name: str) -> "Stored":
         """The other way round.
 
         >>> Stored.parse("followers.count.1000.7.ab")
-        Stored(base='followers', time_ms=1000, count=7, account='ab')
+        Stored(base='followers', time_ms=1000, told=7, account='ab')
         """
         base, kind, time_ms, *rest = name.split(".")
         if kind == _NET:

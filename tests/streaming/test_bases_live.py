@@ -60,7 +60,7 @@ def wrong(tick: Tick, world: World) -> list[str]:
 async def stored_points(state: StoredState) -> int:
     """How many counters of instants there are."""
     counters = (await state.panes())[CELL].values()
-    return sum(Stored.parse(name).count is None for names in counters for name in names)
+    return sum(Stored.parse(name).told is None for names in counters for name in names)
 
 
 @pytest.mark.timeout(180)
