@@ -22,6 +22,7 @@ from typing import Final
 
 import pytest
 
+from schemas.events import EventType
 from tests.harness.equality import check
 from tests.harness.events import MINUTE_MS, TOPICS, Times, event_log
 from tests.harness.expected import ExpectedCounts
@@ -122,7 +123,9 @@ async def survives(
         stack.enter_context(chaos.a)
         stack.callback(chaos.b.discard)
         await eventually(
-            state.partitions, lambda p: len(p) == 12, what="a worker with 12 partitions"
+            state.partitions,
+            lambda p: len(p) == 4 * len(EventType),
+            what="a worker with all partitions",
         )
         began = time.monotonic()
         producing_all = asyncio.create_task(send_paced(deployment, log, over_s))
