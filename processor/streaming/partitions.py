@@ -9,30 +9,28 @@ fetched again.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
 from redis.exceptions import RedisError
 
-from processor.core.base_register import Inquiry
-from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import PLANS, count_session
 from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
-from processor.state.completeness import Completeness
 from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
 from processor.state.table import PaneTable
+from processor.streaming.attempts import RETRY_MAX_S, Attempts
 from processor.streaming.bounded import within
 from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.flushing import Flusher, is_rebuilt
 from processor.streaming.owned import OwnedPartition
-from processor.streaming.progress import Attempt, Awaited
+from processor.streaming.progress import Attempt
 from processor.streaming.resuming import Resumer
 from processor.streaming.topic_watch import TopicWatch
 from processor.streaming.transport import BatchConsumer, RecordBatch
@@ -41,8 +39,6 @@ from schemas.events import EventType
 __all__ = ["OwnedPartition", "Partitions"]
 
 log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 HOLD_AFTER_S: Final = 1.0
 """A partition that is full waits so long for its flush; then it is held, and the other partitions
@@ -53,8 +49,6 @@ RECLAIM_AFTER_S: Final = 5.0
 this long: time enough for the rebalance that would have taken it away."""
 
 _HEARTBEAT_S: Final = 1.0
-_RETRY_FIRST_S: Final = 0.05
-_RETRY_MAX_S: Final = 2.0
 
 
 class Partitions:
@@ -94,16 +88,21 @@ class Partitions:
         self._config = config
         self._table = table
         self._register = register
-        self._base_register = base_register
         self._segmentation = segmentation
-        self._dead_letters = dead_letters
         self._owner = owner
         self._flush_interval_s = flush_interval_s
         self._idle_after_s = idle_after_s
         self._now_ms = now_ms
         self._put_back = put_back
         self._owned: dict[TP, OwnedPartition] = {}
-        self._attempts: set[Attempt] = set()
+        self._attempts = Attempts()
+        self._flusher = Flusher(
+            segmentation=segmentation,
+            register=register,
+            base_register=base_register,
+            dead_letters=dead_letters,
+            attempts=self._attempts,
+        )
         self._consumer: BatchConsumer | None = None
         self._reclaim_at: float | None = None
         self._resumer = Resumer(topics, config)
@@ -119,7 +118,7 @@ class Partitions:
     @property
     def attempts(self) -> Collection[Attempt]:
         """Writes and claims that are under way, and those that have to be tried again."""
-        return self._attempts
+        return self._attempts.under_way
 
     # -- what the transport asks ----------------------------------------------------------------
 
@@ -304,7 +303,7 @@ class Partitions:
         now = time.monotonic()
         if partition.lost:
             return False
-        if partition.tells or self._is_rebuilt(partition):
+        if partition.tells or is_rebuilt(partition, self._consumer):
             return True
         if self._is_idle(partition, now) and now - partition.beat_at >= _HEARTBEAT_S:
             partition.engine.advance(self._now_ms())
@@ -313,97 +312,25 @@ class Partitions:
         engine = partition.engine
         return engine.has_changes or bool(partition.letters)
 
-    def _is_rebuilt(self, partition: OwnedPartition) -> bool:
-        end = partition.completeness.rebuild_to
-        return (
-            end > 0
-            and self._consumer is not None
-            and self._consumer.has_read_to(partition.tp, partition.next_offset, end)
-        )
-
     def _is_idle(self, partition: OwnedPartition, now: float) -> bool:
         return (
             now - partition.active_at >= self._idle_after_s
             and self._consumer is not None
-            and self._consumer.caught_up(partition.tp)
+            and self._consumer.is_idle(partition.tp)
         )
 
     async def _flush(self, partition: OwnedPartition) -> None:
-        engine = partition.engine
-        while not await self._is_ready(partition):
-            if partition.lost:
-                return
-        changes, letters, next_offset = engine.take(), partition.letters, partition.next_offset
-        partition.letters = []
-        if self._is_rebuilt(partition):
-            partition.end_rebuild()
-        completeness, partition.tells = partition.completeness, False
-        changes.stats += partition.untold
-        partition.untold.clear()
         try:
-            if letters:
-                send = partial(self._dead_letters.send, letters)
-                await self._persist(partition, send, of=Awaited.DEAD_LETTERS)
-            store = partial(self._store, partition, changes, next_offset, completeness)
-            await self._persist(partition, store)
-        except BaseException:
-            # What was taken may not be stored, and the engine has it no more: a later flush
-            # would step over it.
-            partition.lose()
-            raise
-        partition.flushed.set()
-        if changes.inquiry is not None:
-            await self._settle_bases(partition, changes.inquiry)
-        if partition.held and not partition.lost and not partition.is_full:
-            await self._go_on(partition)
-
-    async def _settle_bases(self, partition: OwnedPartition, inquiry: Inquiry) -> None:
-        consumer = self._consumer
-        count = 0 if consumer is None else consumer.partition_count(partition.tp.topic)
-        ask = partial(self._base_register.settle, partition.store.name, inquiry, count)
-        answer = await self._persist(partition, ask)
-        if answer is not None:
-            partition.engine.settle_bases(answer)
-
-    async def _is_ready(self, partition: OwnedPartition) -> bool:
-        """Learn what must be known of what was folded: False if something was, to ask again.
-
-        While it asks more may be folded.
-        """
-        engine = partition.engine
-        if customers := engine.unknown_customers():
-            stored = await self._persist(partition, partial(partition.store.customers, customers))
-            engine.learn_customers(stored or {})
-            return False
-        unknown = engine.unknown_segments()
-        for index, candidates in unknown.items():
-            ask = partial(self._register.admit, index, candidates)
-            answer = await self._persist(partition, ask)
-            if answer is None:
-                return False
-            admitted, full = answer
-            self._segmentation.learn(index, admitted, full=full)
-        return not unknown
-
-    async def _store(
-        self,
-        partition: OwnedPartition,
-        changes: Changes,
-        next_offset: int,
-        completeness: Completeness,
-    ) -> None:
-        consumer = self._consumer
-        lag = 0 if consumer is None else consumer.lag(partition.tp, next_offset)
-        try:
-            await partition.store.flush(changes, next_offset, lag=lag, completeness=completeness)
+            await self._flusher.flush(partition, self._consumer)
         except Fenced as taken_over:
             log.info("%s", taken_over)
-            partition.lose()
-            self._reclaim_at = time.monotonic() + RECLAIM_AFTER_S
+            if self._owned.get(partition.tp) is partition:  # else it was claimed meanwhile
+                self._reclaim_at = time.monotonic() + RECLAIM_AFTER_S
         except OffsetMoved as moved:
             log.warning("%s: reading again from there", moved)
-            partition.lose()
             self._reclaim_at = time.monotonic()
+        if partition.held and not partition.lost and not partition.is_full:
+            await self._go_on(partition)
 
     async def _reclaim(self) -> None:
         """Claim again what was lost in Redis and not in Kafka: else nobody would count it."""
@@ -415,7 +342,7 @@ class Partitions:
             await self._consumer.perform_seek()
         except (RedisError, KafkaError, OSError, TimeoutError) as error:
             log.warning("partitions could not be claimed again: %s; trying again", error)
-            self._reclaim_at = time.monotonic() + _RETRY_MAX_S
+            self._reclaim_at = time.monotonic() + RETRY_MAX_S
 
     async def _restore_shared(self) -> None:
         """Write again what was agreed with the other workers, and is lost with the counts."""
@@ -427,34 +354,13 @@ class Partitions:
         if self._put_back is not None:
             writes.append(self._put_back)
         for write in writes:
-            with self._attempting("what workers share", Awaited.REDIS) as attempt:
-                await _retried(attempt, write, lambda: False)
-
-    async def _persist(
-        self,
-        partition: OwnedPartition,
-        write: Callable[[], Awaitable[_T]],
-        of: Awaited = Awaited.REDIS,
-    ) -> _T | None:
-        """Try until it is done or the partition is no longer ours; each try is bounded in time."""
-        with self._attempting(partition.store.name, of) as attempt:
-            return await _retried(attempt, write, lambda: partition.lost)
-
-    @contextmanager
-    def _attempting(self, name: str, of: Awaited) -> Iterator[Attempt]:
-        attempt = Attempt(name, of, time.monotonic())
-        self._attempts.add(attempt)
-        try:
-            yield attempt
-        finally:
-            self._attempts.discard(attempt)
+            await self._attempts.until_done("what workers share", write)
 
     async def _claim_one(self, tp: TP) -> OwnedPartition:
         event_type = self._topics[tp.topic]
         store = self._table.partition(tp.topic, tp.partition)
-        with self._attempting(store.name, Awaited.REDIS) as attempt:
-            ask = partial(store.claim, self._owner, self._topic_watch.id_of(tp.topic))
-            claim = await _retried(attempt, ask, lambda: False)
+        ask = partial(store.claim, self._owner, self._topic_watch.id_of(tp.topic))
+        claim = await self._attempts.until_done(store.name, ask)
         assert claim is not None  # never given up; Faust gives up its rebalance after a while
         self._topic_watch.check(tp.topic, claim.topic_id)
         engine = PartitionEngine(
@@ -471,18 +377,3 @@ class Partitions:
             bases=claim.bases,
         )
         return OwnedPartition(tp, store, engine, claim.offset or 0, completeness=claim.completeness)
-
-
-async def _retried(
-    attempt: Attempt, write: Callable[[], Awaitable[_T]], is_given_up: Callable[[], bool]
-) -> _T | None:
-    delay = _RETRY_FIRST_S
-    while not is_given_up():
-        try:
-            return await write()
-        except (RedisError, KafkaError, OSError, TimeoutError) as error:
-            attempt.error = str(error) or type(error).__name__
-            log.warning("%s: %s; trying again in %.2f s", attempt.name, attempt.error, delay)
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _RETRY_MAX_S)
-    return None

@@ -12,9 +12,10 @@ Where the consumer starts to read is not Kafka's committed offset but what the a
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Final, Protocol, cast
 
 import aiokafka
 import faust
@@ -27,6 +28,10 @@ from processor.streaming.bounded import within
 from processor.streaming.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
+
+HEARD_WITHIN_S: Final = 2.0
+"""A fetch that finds nothing is answered after a fraction of this: later means that the broker, or
+the fetching, is not well."""
 
 _WAIT_FOR_RECORDS_S = 1.0
 
@@ -269,6 +274,14 @@ class BatchConsumer(driver.Consumer):
         return offset >= end or (
             (self.caught_up(tp) and state.highwater >= end) and self.lag(tp, offset) == 0
         )
+
+    def is_idle(self, tp: TP) -> bool:
+        """Whether the broker has just said that it has no more of a partition.
+
+        A broker that is away says nothing: what was written meanwhile is not late for it.
+        """
+        state = self._fetch_state(tp)
+        return self.caught_up(tp) and state.timestamp > (time.time() - HEARD_WITHIN_S) * 1000
 
     def caught_up(self, tp: TP) -> bool:
         """Whether everything that the broker has said it holds of a partition was fetched."""

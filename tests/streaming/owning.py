@@ -156,7 +156,7 @@ class LogConsumer:
         """Fetch again."""
         self.held.difference_update(tps)
 
-    def caught_up(self, _tp: TP) -> bool:
+    def is_idle(self, _tp: TP) -> bool:
         """Whether all was fetched."""
         return self.position == len(self.log)
 

@@ -15,8 +15,7 @@ import pytest
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.state.redis_url import async_client
-from tests.harness.events import MINUTE_MS, TOPICS, LoggedEvent, Times, event_log
-from tests.harness.expected import ExpectedCounts
+from tests.harness.events import LoggedEvent
 from tests.harness.kafka import (
     Record,
     create_topics,
@@ -28,7 +27,7 @@ from tests.harness.kafka import (
 from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
-from tests.streaming.owning import answer, now_ms
+from tests.streaming.owning import answer
 
 
 def surveys(deployment: Deployment, events: list[bytes]) -> list[Record]:
@@ -111,43 +110,6 @@ async def test_without_input_sessions_close_and_windows_move_on(
             state.readings, partial(says, "nps|1m|all", 0), what="the answer out of the minute"
         )
         assert (await state.readings())["nps|5m|all"]["n"] == 1
-
-
-async def test_sigterm_under_load_ends_in_order_and_loses_nothing(
-    deployment: Deployment, state: StoredState, tmp_path: Path
-) -> None:
-    times = Times.until(now_ms() - 4 * MINUTE_MS, looked_at_ms=now_ms())
-    log = event_log(60_000, 11, times)
-    await create_topics(deployment)
-    records = [Record(deployment.topic(e.topic), e.key, e.value) for e in log]
-    worker = WorkerProcess(deployment, tmp_path)
-    with worker:
-        await worker.until_ready()
-        sending = asyncio.create_task(send(deployment, records))
-        for _ in range(2):
-            before = await state.stat("counted")
-            await eventually(lambda: state.stat("counted"), before.__lt__, what="counting")
-            code, took_s = await asyncio.to_thread(worker.terminate, 10)
-            assert (code, took_s < 10) == (0, True), worker.log()
-            assert not worker.log_lines("not stopped after"), worker.log()
-            worker.start()
-            await worker.until_ready()
-        await sending
-        ends = await end_offsets(deployment, map(deployment.topic, TOPICS))
-        await eventually(
-            lambda: state.offsets(ends), lambda stored: stored == ends, within_s=60, what="all"
-        )
-    expected = ExpectedCounts(log, times)
-    assert await state.stat("counted") == len(log) - expected.refused - expected.repeats
-    assert await state.stat("repeats") == expected.repeats
-    wanted = expected.panes(1_200_000)
-    stored = {cell: by for cell, by in (await state.panes()).items() if cell[0] == 1_200_000}
-    counters = ("nps.9", "ces.7", "order.n.USD", "order.minor.JPY", "clicks", "impressions")
-    for cell, by_series in wanted.items():
-        for series, counts in by_series.items():
-            assert {c: counts[c] for c in counters} == {
-                c: stored[cell][series][c] for c in counters
-            }
 
 
 async def test_another_worker_publishes_within_5_s_of_a_leader_s_death(
