@@ -61,11 +61,14 @@ class _History:
                 changed = True
         return changed or self.total != total_before
 
+    def told_before(self, time_ms: int) -> bool:
+        """Whether there is a snapshot before an instant."""
+        self._freshen()
+        return any(times[0] < time_ms for times, _ in self._offsets.values())
+
     def offset(self, time_ms: int) -> int:
         """What the base at an instant is more than the changes before it."""
-        for account in self._stale:
-            self._rebuild(account)
-        self._stale.clear()
+        self._freshen()
         found = 0
         for times, offsets in self._offsets.values():
             # The last snapshot before it; before the first one it is counted back from that.
@@ -81,6 +84,11 @@ class _History:
         if not by_time:
             del self._snapshots[stored.account]
         self._stale.add(stored.account)
+
+    def _freshen(self) -> None:
+        for account in self._stale:
+            self._rebuild(account)
+        self._stale.clear()
 
     def _rebuild(self, account: str) -> None:
         snapshots = self._snapshots.get(account)
@@ -143,21 +151,25 @@ class BaseTotals:
             bases.update(b for b in BASES if f"{b}.joined" in counters or f"{b}.left" in counters)
         return _Bases(self, series, span, bases) if bases else None
 
-    def at(self, base: str, series: str, time_ms: int, after: Iterable[Counters]) -> int | None:
-        """A base at the border of two panes.
+    def at(
+        self, base: str, series: str, time_ms: int, after: Iterable[Counters], *, end_ms: int
+    ) -> int | None:
+        """A base at the start or end of a window.
 
         Args:
             base: its name.
             series: the series.
-            time_ms: the border.
+            time_ms: the start or end.
             after: the counters of everything from there on.
+            end_ms: the window's end.
 
         Returns:
-            How many there are, ``None`` where that is not known: the whole base has been told
-            and this segment's has not, or more have left than there were.
+            How many there are, ``None`` where that is not known: the window ends before the base
+            is told for the first time, the whole has been told and this segment has not, or more
+            have left than there were.
         """
         history = self._of(series).get(base, _EMPTY)
-        if base in self._told and not history.has_snapshots:
+        if not history.told_before(end_ms) and (history.has_snapshots or base in self._told):
             return None
         before = history.total - sum(net(base, counters) for counters in after)
         found = before + history.offset(time_ms)
@@ -190,7 +202,8 @@ class _Bases:
     def _at(self, base: str, *, at_start: bool) -> int | None:
         series, span = self._series, self._span
         time_ms = span.start_ms if at_start else span.end_ms
-        return self._totals.at(base, series, time_ms, self._totals.after(series, span, at_start))
+        after = self._totals.after(series, span, at_start)
+        return self._totals.at(base, series, time_ms, after, end_ms=span.end_ms)
 
 
 def net(base: str, counters: Counters) -> int:

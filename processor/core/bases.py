@@ -19,6 +19,7 @@ the two, which changes N at no snapshot. `processor.core.base_book` does that fo
 `processor.core.base_register` lets partitions know of one another's snapshots, and
 `processor.core.base_totals` reads the sum.
 
+Nobody is counted back for a window that ends before the first snapshot: its base is not known.
 An event at the instant (the millisecond) of a snapshot is in its count; of two snapshots of one
 instant the larger holds. A base that nobody took a snapshot of is counted from nothing.
 

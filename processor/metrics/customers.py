@@ -45,8 +45,8 @@ def base_at_end(counts: Counts, base: str) -> Estimate:
 def customers(counts: Counts) -> Estimate:
     """Customers: how many there are at the window's end.
 
-    Before the first snapshot it is counted back from that; without any it is counted from nothing.
-    Where the whole has a snapshot and a segment has none, the segment's base is not known.
+    Without any snapshot it is counted from nothing. A window that ends before the first one knows
+    no base; where the whole has a snapshot and a segment has none, the segment's base is not known.
 
     Formula: last snapshot + joined - left since
     Source: counted.

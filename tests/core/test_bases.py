@@ -20,6 +20,7 @@ BEGIN_MS = 1_790_000_000_123
 DETAIL_MS = 20 * MINUTE_MS
 TIERS = (Tier(SECOND_MS, 2 * MINUTE_MS), Tier(MINUTE_MS, 120 * MINUTE_MS))
 LATE_MS = 2 * MINUTE_MS
+AT_ANY_TIME = 1 << 60
 
 Happened = tuple[int, BaseEvent]
 
@@ -105,7 +106,7 @@ class Partitions:
     def at(self, time_ms: int, events: list[Happened]) -> int | None:
         later = sum(e.change for at, e in events if e.count is None and at >= time_ms)
         counters = {"customers.joined": max(later, 0), "customers.left": max(-later, 0)}
-        return self.totals.at(self.plan.name, WHOLE, time_ms, [counters])
+        return self.totals.at(self.plan.name, WHOLE, time_ms, [counters], end_ms=AT_ANY_TIME)
 
 
 def history(rng: random.Random, size: int, minutes: int, accounts: list[str]) -> list[Happened]:
@@ -202,21 +203,32 @@ def test_a_segment_that_was_not_told_is_not_known_once_the_whole_was() -> None:
     customers, totals = book(), BaseTotals(nothing_after)
     customers.record(BEGIN_MS, (WHOLE, "channel=web"), BaseEvent(change=1))
     assert totals.apply(customers.take()) == {WHOLE, "channel=web"}
-    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, []) == 1
+    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, [], end_ms=AT_ANY_TIME) == 1
     customers.record(BEGIN_MS, (WHOLE,), BaseEvent(count=500))
     assert totals.apply(customers.take()) == {WHOLE, "channel=web"}
-    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, []) is None
-    assert totals.at("customers", WHOLE, BEGIN_MS + 1000, []) == 500
+    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, [], end_ms=AT_ANY_TIME) is None
+    assert totals.at("customers", WHOLE, BEGIN_MS + 1000, [], end_ms=AT_ANY_TIME) == 500
     customers.record(BEGIN_MS, ("channel=web",), BaseEvent(count=20))
     totals.apply(customers.take())
-    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, []) == 20
+    assert totals.at("customers", "channel=web", BEGIN_MS + 1000, [], end_ms=AT_ANY_TIME) == 20
+
+
+def test_a_window_that_ends_before_the_first_snapshot_knows_no_base() -> None:
+    """Of a window that began before it the base is counted back."""
+    customers, totals = book(), BaseTotals(nothing_after)
+    customers.record(BEGIN_MS, (WHOLE,), BaseEvent(count=100))
+    totals.apply(customers.take())
+    before = BEGIN_MS - 1000
+    assert totals.at("customers", WHOLE, before, [], end_ms=BEGIN_MS + 1000) == 100
+    assert totals.at("customers", WHOLE, before, [], end_ms=BEGIN_MS) is None
+    assert totals.at("customers", WHOLE, before, [], end_ms=before) is None
 
 
 def test_more_left_than_there_were_is_not_known() -> None:
     customers, totals = book(), BaseTotals(nothing_after)
     customers.record(BEGIN_MS, (WHOLE,), BaseEvent(change=-1))
     totals.apply(customers.take())
-    assert totals.at("customers", WHOLE, BEGIN_MS + 1000, []) is None
+    assert totals.at("customers", WHOLE, BEGIN_MS + 1000, [], end_ms=AT_ANY_TIME) is None
 
 
 def test_a_snapshot_later_than_the_horizon_is_taken_as_of_the_next_one() -> None:
@@ -229,7 +241,10 @@ def test_a_snapshot_later_than_the_horizon_is_taken_as_of_the_next_one() -> None
     partitions.flush(0)
     end = BEGIN_MS + 61 * MINUTE_MS
     horizon_minutes = 59 - DETAIL_MS // MINUTE_MS
-    assert partitions.totals.at("customers", WHOLE, end, []) == 100 + 59 - horizon_minutes
+    assert (
+        partitions.totals.at("customers", WHOLE, end, [], end_ms=AT_ANY_TIME)
+        == 100 + 59 - horizon_minutes
+    )
 
 
 def test_of_two_snapshots_of_one_instant_the_larger_holds() -> None:
@@ -237,7 +252,7 @@ def test_of_two_snapshots_of_one_instant_the_larger_holds() -> None:
     for count in (7, 9, 8):
         customers.record(BEGIN_MS, (WHOLE,), BaseEvent(count=count))
     totals.apply(customers.take())
-    assert totals.at("customers", WHOLE, BEGIN_MS + 1, []) == 9
+    assert totals.at("customers", WHOLE, BEGIN_MS + 1, [], end_ms=AT_ANY_TIME) == 9
 
 
 def test_accounts_beyond_the_cap_share_one_that_is_not_told() -> None:

@@ -128,8 +128,9 @@ def _customers(asked: Asked, before: int) -> int | None:
     moved = asked.ever("customer", "joined", "left")
     snapshots = [e for e in asked.events if e["type"] == "customer" and e["action"] == "snapshot"]
     own = [e for e in snapshots if e["dimensions"] == asked.segment]
-    if not own and any(not e["dimensions"] for e in snapshots):
-        return None  # the whole was told, and this segment was not
+    is_told = any(e["at"] < asked.end for e in own)
+    if not is_told and (own or any(not e["dimensions"] for e in snapshots)):
+        return None  # told later than this window; or the whole was, and this segment was not
     base = _base(moved + own, "joined", "left", "snapshot", before)
     return base if base >= 0 else None
 
@@ -142,7 +143,8 @@ def _members(asked: Asked, before: int) -> int | None:
 def _followers(asked: Asked, before: int) -> int | None:
     events = asked.ever("social", "follow", "unfollow", "followers")
     everywhere = [e for e in asked.events if e["type"] == "social" and e["action"] == "followers"]
-    if everywhere and not any(e["action"] == "followers" for e in events):
+    told = [e["at"] for e in events if e["action"] == "followers"]
+    if everywhere and not any(at < asked.end for at in told):
         return None
     accounts = {e.get("account") for e in events}
     base = sum(
