@@ -17,6 +17,8 @@ from processor.state.pipelines import read_each
 
 _GENERATIONS: Final = 3
 _KEY_BYTES: Final = 8
+_ASKED_AT_ONCE: Final = 2_000
+"""Customers looked for with one command: Redis serves others between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,18 @@ class StoredCustomers:
             redis.exceptions.RedisError: Redis is away, or refuses.
         """
         found: dict[int, bytes | None] = dict.fromkeys(customers)
-        fields = [field_of(customer) for customer in customers]
-        generations = await read_each(
+        parts = [
+            customers[begin : begin + _ASKED_AT_ONCE]
+            for begin in range(0, len(customers), _ASKED_AT_ONCE)
+        ]
+        # The newest generation last: it has the last word.
+        asked = [(n, part) for n in reversed(self.newest.alive) for part in parts]
+        replies = await read_each(
             self._redis,
-            [("HMGET", self._keys.customers(n), *fields) for n in reversed(self.newest.alive)],
+            [("HMGET", self._keys.customers(n), *map(field_of, part)) for n, part in asked],
         )
-        for stored in generations:  # the newest last: it has the last word
-            found.update((c, s) for c, s in zip(customers, stored, strict=True) if s is not None)
+        for (_, part), stored in zip(asked, replies, strict=True):
+            found.update((c, s) for c, s in zip(part, stored, strict=True) if s is not None)
         return found
 
     def next(self, clock_ms: int) -> tuple[Generation, Iterable[int]]:

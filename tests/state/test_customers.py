@@ -71,3 +71,10 @@ async def test_the_newest_entry_wins_over_those_of_older_generations(
         await owner.flush(changes(customers={7: b"%d" % i}), i + 1)
     assert owner._customers.newest.number == 3
     assert await owner.customers([7]) == {7: b"2"}
+
+
+async def test_many_are_looked_up_at_once(redis: Redis, prefix: str) -> None:
+    owner = await owned(redis, prefix, most=100_000)
+    entries = {customer: b"%d" % customer for customer in range(1, 7001)}
+    await owner.flush(changes(customers=entries), 1)
+    assert await owner.customers(range(1, 7002)) == {**entries, 7001: None}
