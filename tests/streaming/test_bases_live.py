@@ -71,7 +71,12 @@ async def test_bases_over_kills_are_those_of_the_contract(
     await create_topics(deployment, partitions=2)
     events = arriving(rng, now_ms() - 65 * MINUTE_MS, minutes=60)
     ends = [0, len(events) // 3, 2 * len(events) // 3, len(events)]
-    with WorkerProcess(deployment, tmp_path, settings=SETTINGS) as worker:
+    with (
+        WorkerProcess(deployment, tmp_path, settings=SETTINGS) as worker,
+        WorkerProcess(deployment, tmp_path, "other", settings=SETTINGS) as other,
+    ):
+        await worker.until_ready()
+        await other.until_ready()
         for begin, end in pairwise(ends):
             records = [record(deployment, rng, event) for event in events[begin:end]]
             await send(deployment, records)
