@@ -88,13 +88,18 @@ class Chaos:
         began = time.monotonic()
         before = await self._state.offsets(await self._owned_by(victim.pid))
         victim.start()
-        if before:  # else it was killed before it had a partition: nothing waits for it
-            await eventually(
-                lambda: self._state.offsets(before),
-                lambda now: any(now[p] > before[p] for p in now),
-                within_s=60,
-                what="events counted again after a kill",
-            )
+        if not before:  # it was killed before it had a partition: nothing waits for it
+            return
+
+        async def goes_on() -> bool:
+            now = await self._state.offsets(before)
+            return any(now[p] > before[p] for p in now)
+
+        async def goes_on_or_is_done() -> bool:  # on a slow machine all may be sent and counted
+            return await goes_on() or await self.counted() == self._count
+
+        await eventually(goes_on_or_is_done, within_s=60, what="events counted again after a kill")
+        if await goes_on():
             self.recoveries_s.append(time.monotonic() - began)
 
     async def _owned_by(self, pid: int) -> list[tuple[str, int]]:
@@ -138,10 +143,11 @@ async def survives(
             lambda: state.offsets(ends), lambda stored: stored == ends, within_s=120, what=f"{ends}"
         )
         took_s = time.monotonic() - began
+        recoveries_s = sorted(chaos.recoveries_s)
         say(
             f"counted in {took_s:.1f} s, {count / took_s:,.0f} events/s with {KILLS} kills; first "
-            f"event after a kill: median {statistics.median(chaos.recoveries_s):.2f} s, "
-            f"worst {max(chaos.recoveries_s):.2f} s"
+            f"event after a kill: median {statistics.median(recoveries_s):.2f} s, "
+            f"worst {recoveries_s[-1]:.2f} s"
         )
         expected = ExpectedCounts(log, times)
         await check(deployment, state, expected)
