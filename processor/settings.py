@@ -46,6 +46,16 @@ def _windows(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    # Imported when names are given: the catalogue takes as long to import as all else here.
+    from processor.metrics.catalogue import UnknownMetric, get  # noqa: PLC0415
+
+    try:
+        return names if names is None else tuple(get(name).name for name in names)
+    except UnknownMetric as error:
+        raise ValueError(str(error)) from None
+
+
 def _redis_url(url: SecretStr) -> SecretStr:
     parse_redis_url(url.get_secret_value())
     return url
@@ -212,8 +222,13 @@ class EngineSettings(_Section):
 
 
 class PublisherSettings(_Section):
-    """How readings are published."""
+    """How readings are published, and which: ``metrics`` names them, all unless set.
 
+    Everything is counted whatever is published, so a metric that is named later knows the past.
+    One that is no longer named keeps its last readings in Redis and in the topic.
+    """
+
+    metrics: Annotated[tuple[str, ...] | None, AfterValidator(_metrics)] = Field(None, min_length=1)
     interval_s: float = Field(1.0, ge=0.05, le=60)
     lease_ttl_s: float = Field(3.0, ge=0.5, le=30)
 

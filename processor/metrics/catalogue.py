@@ -8,7 +8,7 @@ processor.metrics.catalogue.UnknownMetric: no metric 'npss'; did you mean 'nps'?
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal, get_args
@@ -70,19 +70,23 @@ def get(name: str, catalogue: Mapping[str, Metric] = CATALOGUE) -> Metric:
 
 
 def configured(
-    *, bounce_mode: BounceMode = "contract", customer_lifespan_years: float | None = None
+    *,
+    bounce_mode: BounceMode = "contract",
+    customer_lifespan_years: float | None = None,
+    names: Iterable[str] | None = None,
 ) -> Mapping[str, Metric]:
-    """The catalogue under the given settings: same names and order, other definitions.
+    """The catalogue under the given settings: the same order, other definitions.
 
-    Both modes read measures that are always counted, so that changing the setting also changes
-    the past.
+    All measures are always counted, so that changing a setting also changes the past.
 
     Args:
         bounce_mode: the definition of `bounce_rate`.
         customer_lifespan_years: what `clv` is over, instead of the lifespan that was observed.
+        names: the metrics to keep; ``None`` for all.
 
     Raises:
         ValueError: no such mode, or a lifespan that is not positive.
+        UnknownMetric: a name that no metric has.
     """
     if bounce_mode not in get_args(BounceMode):
         raise ValueError(
@@ -96,4 +100,8 @@ def configured(
             raise ValueError("the customers' lifespan must be more than 0 years, and finite")
         clv = buyers.clv_over(customer_lifespan_years)
         changed["clv"] = CATALOGUE["clv"].computed_for_by(clv)
-    return MappingProxyType({**CATALOGUE, **changed}) if changed else CATALOGUE
+    found = MappingProxyType({**CATALOGUE, **changed}) if changed else CATALOGUE
+    if names is None:
+        return found
+    kept = {get(name).name for name in names}
+    return MappingProxyType({name: one for name, one in found.items() if name in kept})
