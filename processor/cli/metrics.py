@@ -12,6 +12,9 @@ def metrics(
     names: Annotated[list[str] | None, typer.Argument(help="only these metrics")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="JSON, with formulas and sources")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="the reference page, with examples")
+    ] = False,
 ) -> None:
     """The catalogue: every metric, its unit, what it says, and its interval.
 
@@ -23,7 +26,15 @@ def metrics(
     unknown = [name for name in names or () if name not in CATALOGUE]
     if unknown:
         raise UsageError(f"unknown metric {', '.join(unknown)}; there are {', '.join(CATALOGUE)}")
-    rows = catalogue_rows({name: CATALOGUE[name] for name in names or CATALOGUE})
+    chosen = {name: CATALOGUE[name] for name in names or CATALOGUE}
+    if json and markdown:
+        raise UsageError("--json and --markdown exclude each other")
+    if markdown:
+        from processor.metrics.reference import reference_markdown
+
+        typer.echo(reference_markdown(chosen), nl=False)
+        return
+    rows = catalogue_rows(chosen)
     if json:
         from json import dumps
 
