@@ -6,8 +6,8 @@ from processor.core.base_book import BaseBook
 from processor.core.base_register import Answer, Inquiry
 from processor.core.bases import BaseEvent, BasePlan
 from processor.core.config import EngineConfig
+from processor.core.event_fields import Event
 from processor.core.segments import Dimensions, Segmentation
-from processor.core.tally import Event
 from schemas.readings import WHOLE
 from schemas.timestamps import parse_rfc3339
 

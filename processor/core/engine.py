@@ -23,6 +23,7 @@ from processor.core.bases import CELL
 from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
+from processor.core.event_fields import Event
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
@@ -30,7 +31,7 @@ from processor.core.parsing import Batch, Parser, out_of_time
 from processor.core.rollup import Counted, roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
 from processor.core.sessions import Action, Correction, Sessions
-from processor.core.tally import Event, Tally
+from processor.core.tally import Tally
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339, parse_rfc3339
 from schemas.validators import ErrorCode

@@ -8,12 +8,12 @@ import xxhash
 
 from processor.core.config import EngineConfig
 from processor.core.customers import Customers, Order
+from processor.core.event_fields import Event, reader
 from processor.core.measures import MeasurePlan
 from processor.core.observed import Observed, pane_samples
 from processor.core.sample import key_of, note_of
 from processor.core.sampled_panes import PaneSamples
 from processor.core.segments import Dimensions, Segmentation
-from processor.core.tally import Event
 from schemas.events import EventType
 from schemas.timestamps import parse_rfc3339
 
@@ -42,6 +42,7 @@ class Observing:
         customers_held_max: int,
     ) -> None:
         self._plan = plan
+        self._values_of = reader(plan.observes)
         self._tiers = config.tiers
         self._segmentation = segmentation
         self._hash_key = config.identity_key
@@ -76,10 +77,10 @@ class Observing:
             dimensions: theirs.
             time_of: milliseconds of a second.
         """
-        observe, fields = self._plan.observe, self._plan.observes
+        observe, values_of = self._plan.observe, self._values_of
         key_of_one = _Keys(self._hash_key).__getitem__
         for second, event, dims in zip(seconds, events, dimensions, strict=True):
-            for measure, identity, magnitude, marks in observe(tuple(map(event.get, fields))):
+            for measure, identity, magnitude, marks in observe(values_of(event)):
                 key = key_of_one(event["event_id"] if identity is None else identity)
                 note = note_of(magnitude, marks)
                 self._observed.append(Observed(time_of(second), dims, measure, key, note))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from processor.core.changes import Rejected
-from processor.core.tally import Event
+from processor.core.event_fields import Event
 from schemas.events import EventType
 from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
 

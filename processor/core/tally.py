@@ -12,12 +12,11 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
+from processor.core.event_fields import Event, column
 from processor.core.measures import Increments, MeasurePlan
 from processor.core.rollup import Seconds
 from processor.core.segments import Dimensions, Segmentation
 from schemas.readings import WHOLE
-
-Event = dict[str, Any]
 
 _CODES_MAX: Final = 200_000
 _NO_DIMENSIONS: Final[dict[str, str]] = {}
@@ -87,7 +86,7 @@ class Tally:
     def _codes_of(self, events: Sequence[Event]) -> list[int]:
         if not self._reads:
             return [self._codes[()]] * len(events)
-        columns = [[event.get(name) for event in events] for name in self._reads]
+        columns = [column(events, name) for name in self._reads]
         try:
             return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
         except TypeError:  # a JSON object is no key
