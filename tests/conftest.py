@@ -17,6 +17,8 @@ from processor.embedded.redis import EmbeddedRedis, binaries
 # Their assertions then say what differed.
 pytest.register_assert_rewrite("tests.harness", "tests.faults", "tests.streaming.owning")
 
+from tests.harness.waiting import PATIENCE  # noqa: E402 - after it is to be rewritten
+
 # Shared machines are slow at times: a deadline would fail laws that hold. In CI the examples
 # are the same in each run, so that a failure is of the change and not of the day.
 settings.register_profile(
@@ -29,11 +31,16 @@ _MARKER_OF_FIXTURE = {"kafka_bootstrap": "kafka", "redis_url": "redis", "redis_s
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that need a server by the fixtures they use: ``-m "not kafka"``."""
+    """Marks the tests that need a server by the fixtures they use: ``-m "not kafka"``.
+
+    Deadlines of their own get the harness's patience.
+    """
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _MARKER_OF_FIXTURE:
                 item.add_marker(_MARKER_OF_FIXTURE[fixture])
+        if timeout := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PATIENCE * timeout.args[0]), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The servers of the faults: shared where they are not hurt, else of a test's own."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis
 from processor.state.redis_url import async_client
 from tests.faults.scenario import Scenario
+from tests.harness.events import TOPICS
 from tests.harness.running import seed_of
 from tests.harness.state import StoredState
 from tests.harness.worker import Deployment
@@ -18,7 +20,11 @@ from tests.harness.worker import Deployment
 NewScenario = Callable[..., Scenario]
 """``new_scenario(bootstrap=…, redis_url=…, settings=…)``; by default on the shared servers."""
 
-_SETTINGS: Final = {"ENGINE__IDLE_AFTER": "1h", "PUBLISHER__INTERVAL_S": "0.5"}
+_SETTINGS: Final = {
+    "ENGINE__IDLE_AFTER": "1h",
+    "KAFKA__TYPES": json.dumps([topic.replace("-", "_") for topic in TOPICS]),
+    "PUBLISHER__INTERVAL_S": "0.5",
+}
 """The log's time alone decides, see `Scenario.write_log`; ticks come sooner to be waited for."""
 
 

@@ -69,6 +69,7 @@ async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) 
     log = scenario.write_log(16_000)
     await scenario.create_topics()
     size = len(log) // (KILLS + 1)
+    behind_by: list[int] = []
     async with Gate(redis_url) as gate:
         behind = replace(scenario.deployment, redis_url=gate.url)
         with scenario.worker(deployment=behind) as worker:
@@ -82,14 +83,14 @@ async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) 
                 await kill.until_done()
                 stored, committed = await scenario.stored_and_committed()
                 assert all(committed[part] <= stored[part] for part in committed)
-                if not before:
-                    assert any(committed.get(part, 0) < stored[part] for part in stored)
-                behind_by = sum(stored.values()) - sum(committed.values())
-                say(f"killed; Kafka's committed offsets are {behind_by} behind the stored ones")
+                behind_by.append(sum(stored.values()) - sum(committed.values()))
+                say(f"killed; Kafka's committed offsets are {behind_by[-1]} behind the stored ones")
                 gate.before = gate.after = pass_all
                 worker.start()
             await scenario.send(log[KILLS * size :])
             await scenario.equal()
+    # A flush of nothing but the clock moves no offset: not each kill leaves Kafka behind.
+    assert before or max(behind_by) > 0
 
 
 @pytest.mark.timeout(120)

@@ -44,7 +44,10 @@ LOST_RECORDS: Final = 2_000
 """Counted by a master whose replica does not know it."""
 
 
-@pytest.fixture(params=list(binaries()))
+_NEWEST, *_OTHERS = reversed(list(binaries()))
+
+
+@pytest.fixture(params=[_NEWEST, *(pytest.param(b, marks=pytest.mark.soak) for b in _OTHERS)])
 def binary(request: pytest.FixtureRequest) -> Path:
     return binaries()[request.param]
 
