@@ -26,7 +26,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from processor.core.config import DEFAULT_SEGMENT_SETS, DEFAULT_WINDOWS, EngineConfig
+from processor.core.config import (
+    DEFAULT_SEGMENT_SETS,
+    DEFAULT_WINDOWS,
+    EngineConfig,
+    SurveyResponses,
+)
 from processor.core.panes import parse_duration_ms, plan_windows
 from processor.state.redis_url import parse_redis_url, redact
 from schemas.events import EventType
@@ -198,6 +203,7 @@ class EngineSettings(_Section):
     customer_lifespan_years: float | None = Field(None, gt=0, le=100)
     base_detail: Duration = "2h"
     bounce_mode: Literal["contract", "ga4"] = "contract"
+    survey_responses: SurveyResponses = "all_responses"
     low_sample_under: int = Field(30, ge=0)
     idle_after: Duration = "5s"
 
@@ -217,6 +223,7 @@ class EngineSettings(_Section):
             customer_ttl_ms=parse_duration_ms(self.customer_ttl),
             customers_max=self.customers_max,
             base_detail_ms=max(map(parse_duration_ms, (self.base_detail, self.lateness))),
+            survey_responses=self.survey_responses,
             identity_key=identity_key,
         )
 

@@ -84,6 +84,7 @@ def replay(
                 metrics=configured(
                     bounce_mode=settings.engine.bounce_mode,
                     customer_lifespan_years=settings.engine.customer_lifespan_years,
+                    survey_responses=settings.engine.survey_responses,
                     names=settings.publisher.metrics,
                 ),
                 every_ms=_every_ms(every),

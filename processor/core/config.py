@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from processor.core.panes import (
     DAY_MS,
@@ -15,6 +16,9 @@ from processor.core.panes import (
 
 DEFAULT_WINDOWS = ("1m", "5m", "1h", "24h", "7d", "30d")
 DEFAULT_SEGMENT_SETS = (("channel",), ("product",))
+
+SurveyResponses = Literal["all_responses", "latest_per_customer"]
+"""Which answers NPS, CSAT and CES are of: all, or each customer's latest in the window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class EngineConfig:
         customers_max: about the most customers remembered of one partition.
         base_detail_ms: how late a snapshot of a base may come, behind the slowest partition, to be
             exact still: so long every joining and leaving is kept by its instant.
+        survey_responses: whether it is observed which answer is a customer's latest.
         identity_key: key of the hashes that stand for session and customer ids in the store.
     """
 
@@ -52,6 +57,7 @@ class EngineConfig:
     customer_ttl_ms: int = 400 * DAY_MS
     customers_max: int = 5_000_000
     base_detail_ms: int = 2 * HOUR_MS
+    survey_responses: SurveyResponses = "all_responses"
     identity_key: bytes = b""
 
     @property

@@ -1,7 +1,7 @@
 """What a metric says of one window: a value, the observations behind it, and how sure it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Counts = Mapping[str, int]
 """Measure name → how much was counted; a measure that is absent is 0."""
@@ -19,6 +19,7 @@ class Estimate:
         high: upper end, likewise.
         standard_error: half the unclipped interval's width over z (1.96): what two windows'
             intervals are compared by; ``None`` without an interval.
+        lacks: whether the window is known to hold more than the value tells of.
     """
 
     value: float | None
@@ -26,3 +27,4 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     standard_error: float | None = None
+    lacks: bool = field(default=False, repr=False)

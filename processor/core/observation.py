@@ -8,11 +8,14 @@ all marks. Samples of observations (`processor.core.sample`) give over any windo
 ==================== ============================================================================
 ``<measure>.distinct`` how many identities; with ``_low`` and ``_high`` its 95 % bounds
 ``<measure>.p50``      a percentile (1…99) of the magnitudes; with ``_low`` and ``_high`` its bounds
+``<measure>.code5``    how many of the identities kept have this code (0…127): `magnitude_at`
 ==================== ============================================================================
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
+
+from processor.core.sample import CODE_BITS
 
 MAGNITUDE_MAX: Final = (1 << 55) - 1
 MARKS_MAX: Final = 255
@@ -33,6 +36,18 @@ class Observation(NamedTuple):
     identity: str | None
     magnitude: int = 0
     marks: int = 0
+
+
+def magnitude_at(at_ms: int, code: int) -> int:
+    """The magnitude of something that takes the place of all that was before it.
+
+    The largest is kept, which is the latest, and of one instant that with the largest code.
+
+    Args:
+        at_ms: a time that an event may have.
+        code: what it was, 0…127.
+    """
+    return at_ms << CODE_BITS | code
 
 
 Observe = Callable[[tuple[Any, ...]], Iterable[Observation]]

@@ -36,10 +36,13 @@ KEYS_MAX: Final = 8192
 
 KEY_BITS: Final = 63
 MARK_BITS: Final = 8
+CODE_BITS: Final = 7
+"""The last bits of a magnitude that is a time and a code; above them is room for every time."""
 ENTRY_BYTES: Final = 16
 
 _MARKS: Final = np.uint64((1 << MARK_BITS) - 1)
 _MARK_BITS: Final = np.uint64(MARK_BITS)
+_CODES: Final = np.uint64((1 << CODE_BITS) - 1)
 _CONFIDENCE: Final = 0.95
 _Z: Final = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
 _STANDARD_DEVIATIONS: Final = 2
@@ -175,6 +178,16 @@ class Sample:
     def marked(self, mark: int) -> int:
         """How many of the keys kept have this mark, a power of two."""
         return int(np.count_nonzero(self.notes & np.uint64(mark)))
+
+    def coded(self, code: int) -> int:
+        """How many of the keys kept have a magnitude that ends in this code, 0…127."""
+        return self._by_code[code]
+
+    @cached_property
+    def _by_code(self) -> list[int]:
+        codes = (self.notes >> _MARK_BITS & _CODES).astype(np.int64)
+        counted: list[int] = np.bincount(codes, minlength=1 << CODE_BITS).tolist()
+        return counted
 
     @cached_property
     def _magnitudes(self) -> Words:

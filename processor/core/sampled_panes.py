@@ -27,6 +27,7 @@ _PACKED_MAX: Final = 2 * KEYS_MAX * ENTRY_BYTES
 
 _PERCENTILE: Final = re.compile(r"p([1-9][0-9]?)(_low|_high)?")
 _MARKED: Final = re.compile(r"marked([1-9][0-9]*)")
+_CODED: Final = re.compile(r"code([0-9]|[1-9][0-9]|1[01][0-9]|12[0-7])")
 
 _PLAIN: Final[Mapping[str, Callable[[Sample], int]]] = {
     "distinct": lambda sample: sample.distinct,
@@ -188,7 +189,8 @@ def statistic_of(sample: Sample, statistic: str) -> int | None:
         sample: not an empty one.
         statistic: ``distinct``, ``distinct_low``, ``distinct_high``; ``p1`` … ``p99``, with
             ``_low`` or ``_high`` for its bounds; ``sampled``, the number of keys kept;
-            ``marked<m>``, how many of those have mark *m*; ``magnitudes``, the sum of theirs.
+            ``marked<m>``, how many of those have mark *m*; ``code<c>``, how many of those have a
+            magnitude that ends in code *c*; ``magnitudes``, the sum of theirs.
 
     Returns:
         The number, ``None`` for a statistic that there is not.
@@ -197,6 +199,8 @@ def statistic_of(sample: Sample, statistic: str) -> int | None:
         return _percentile(sample, int(percentile[1]), percentile[2])
     if marked := _MARKED.fullmatch(statistic):
         return sample.marked(int(marked[1]))
+    if coded := _CODED.fullmatch(statistic):
+        return sample.coded(int(coded[1]))
     plain = _PLAIN.get(statistic)
     return None if plain is None else plain(sample)
 

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
+from processor.core.config import SurveyResponses
 from processor.metrics import (
     buyers,
     commerce,
@@ -23,6 +24,7 @@ from processor.metrics import (
     support,
     survey,
 )
+from processor.metrics.latest import LATEST
 from processor.metrics.registry import Metric, metric, money_metric, registered_by
 
 __all__ = [
@@ -73,25 +75,32 @@ def configured(
     *,
     bounce_mode: BounceMode = "contract",
     customer_lifespan_years: float | None = None,
+    survey_responses: SurveyResponses = "all_responses",
     names: Iterable[str] | None = None,
 ) -> Mapping[str, Metric]:
     """The catalogue under the given settings: the same order, other definitions.
 
-    All measures are always counted, so that changing a setting also changes the past.
+    All measures are always counted, so that changing a setting also changes the past; but which
+    answer is a customer's latest is observed only where that is set, and a window that holds
+    answers from before is incomplete.
 
     Args:
         bounce_mode: the definition of `bounce_rate`.
         customer_lifespan_years: what `clv` is over, instead of the lifespan that was observed.
+        survey_responses: whether `nps`, `csat` and `ces` are of all answers or of each customer's
+            latest; the events must be counted under the same setting.
         names: the metrics to keep; ``None`` for all.
 
     Raises:
-        ValueError: no such mode, or a lifespan that is not positive.
+        ValueError: no such mode or choice, or a lifespan that is not positive.
         UnknownMetric: a name that no metric has.
     """
-    if bounce_mode not in get_args(BounceMode):
-        raise ValueError(
-            f"bounce mode {bounce_mode!r} is none of {', '.join(get_args(BounceMode))}"
-        )
+    for what, chosen, choices in (
+        ("bounce mode", bounce_mode, get_args(BounceMode)),
+        ("choice of survey responses", survey_responses, get_args(SurveyResponses)),
+    ):
+        if chosen not in choices:
+            raise ValueError(f"{what} {chosen!r} is none of {', '.join(choices)}")
     changed: dict[str, Metric] = {}
     if bounce_mode == "ga4":
         changed["bounce_rate"] = CATALOGUE["bounce_rate"].computed_by(engagement.ga4_bounce_rate)
@@ -100,6 +109,8 @@ def configured(
             raise ValueError("the customers' lifespan must be more than 0 years, and finite")
         clv = buyers.clv_over(customer_lifespan_years)
         changed["clv"] = CATALOGUE["clv"].computed_for_by(clv)
+    if survey_responses == "latest_per_customer":
+        changed |= {name: CATALOGUE[name].computed_by(by) for name, by in LATEST.items()}
     found = MappingProxyType({**CATALOGUE, **changed}) if changed else CATALOGUE
     if names is None:
         return found

@@ -13,7 +13,9 @@ units and carries its currency: ``order.minor.USD``.
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from processor.core.config import SurveyResponses
 from processor.core.observation import Observation
+from processor.metrics.latest_measures import observing_latest
 from processor.metrics.plan import Increments, MeasurePlan, square_counters, squares
 from processor.metrics.relation_measures import CUSTOMER, LOYALTY, MARKETING_SPEND
 from processor.metrics.social_measures import SOCIAL
@@ -26,6 +28,7 @@ __all__ = [
     "SessionOutcome",
     "count_session",
     "duration_squares",
+    "plan_of",
 ]
 
 _GA4_ENGAGED_MS: Final = 10_000
@@ -104,7 +107,16 @@ PLANS: Final[Mapping[str, MeasurePlan]] = {
         MARKETING_SPEND,
     )
 }
-"""Event type → how its events are counted."""
+"""Event type → how its events are counted, unless the settings say otherwise."""
+
+_LATEST_ANSWERS: Final = observing_latest(PLANS["survey_response"])
+
+
+def plan_of(event_type: str, survey_responses: SurveyResponses) -> MeasurePlan:
+    """How events of a type are counted under a setting."""
+    if event_type == "survey_response" and survey_responses == "latest_per_customer":
+        return _LATEST_ANSWERS
+    return PLANS[event_type]
 
 
 class SessionOutcome(Protocol):

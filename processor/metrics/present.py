@@ -150,9 +150,9 @@ class Presenter:
                     whole = wholeness.get(metric.name, _WHOLE)
                     says = (
                         *_said(now),
-                        *_said(_UNKNOWN if whole.before else before),
+                        *_said(_compared(before, whole)),
                         self._is_provisional(totals, watermark_ms),
-                        whole.incomplete,
+                        whole.incomplete or now.lacks,
                     )
                     if self._said.get(key) != says:
                         self._said[key] = says
@@ -256,8 +256,7 @@ class Presenter:
         metric, totals, series, currency = subject
         watermark_ms, revision = tick
         whole = self._wholeness.get(totals.window.name, {}).get(metric.name, _WHOLE)
-        if whole.before:
-            before = _UNKNOWN
+        before = _compared(before, whole)
         row: Row = {
             "metric": metric.name,
             "window": totals.window.name,
@@ -280,7 +279,7 @@ class Presenter:
             change=now.value - before.value if comparable else None,  # type: ignore[operator]
             significant=differs(now, before),
             provisional=self._is_provisional(totals, watermark_ms),
-            incomplete=whole.incomplete,
+            incomplete=whole.incomplete or now.lacks,
             revision=revision,
             as_of=_time(watermark_ms),
         )
@@ -298,6 +297,11 @@ def _time(ms: int) -> str:
 
 def _always(series: str, currency: str | None) -> bool:
     return series == WHOLE and currency is None
+
+
+def _compared(before: Estimate, whole: _Wholeness) -> Estimate:
+    """What a window is compared with: nothing, where that may lack events."""
+    return _UNKNOWN if whole.before or before.lacks else before
 
 
 def _said(estimate: Estimate) -> _Says:

@@ -42,6 +42,12 @@ def nps(counts: Counts) -> Estimate:
     Asked 0-10, promoters are 9-10, passives 7-8, detractors 0-6; asked 1-5, they are 5, 4 and
     1-3. Answers on both scales are pooled.
 
+    With `engine.survey_responses = "latest_per_customer"` it is of the customers who answered in
+    the window and segment, each by the latest answer; answers without a `customer_id` count each by
+    themselves. That is exact up to 8192 customers, told from a sample of them beyond, and then
+    within an interval that holds the sampling error. Of all answers, the default, it is always
+    exact.
+
     Formula: 100 * (promoters - detractors) / answers
     Source: Reichheld 2003, "The one number you need to grow", Harvard Business Review 81(12);
     interval: Rocks 2016, The American Statistician 70(4).
@@ -58,7 +64,9 @@ def csat(counts: Counts) -> Estimate:
     """Customer satisfaction: the share of answers that are satisfied.
 
     Satisfied is 4 and up of 5, 6 and up of 7, 8 and up of 10 ("top two", and top three of 10);
-    3 of 5 is neutral, which is not satisfied. Answers on all scales are pooled.
+    3 of 5 is neutral, which is not satisfied. Answers on all scales are pooled. With
+    `engine.survey_responses = "latest_per_customer"` each customer counts once in a window and
+    segment, by the latest answer: see `nps`.
 
     Formula: 100 * satisfied / answers
     Source: the top-box share of customer surveys, e.g. Farris et al. 2010, "Marketing metrics",
@@ -74,6 +82,9 @@ def csat(counts: Counts) -> Estimate:
 @metric(unit=Unit.SCORE, event_types=("survey_response",), interval="mean")
 def ces(counts: Counts) -> Estimate:
     """Customer Effort Score: the mean of the 1-7 answers; higher is easier.
+
+    With `engine.survey_responses = "latest_per_customer"` each customer counts once in a window and
+    segment, by the latest answer: see `nps`.
 
     Formula: sum of answers / answers
     Source: Dixon, Freeman and Toman 2010, "Stop trying to delight your customers", Harvard

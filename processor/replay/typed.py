@@ -11,7 +11,7 @@ from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.panes import SECOND_MS
 from processor.core.segments import Segmentation
-from processor.metrics.measures import PLANS, count_session
+from processor.metrics.measures import count_session, plan_of
 from schemas.events import EventType, kafka_key
 from schemas.timestamps import parse_rfc3339
 from schemas.validators import fast_validator
@@ -44,7 +44,7 @@ class TypeEngines:
         self.engines = tuple(
             PartitionEngine(
                 event_type,
-                PLANS[event_type],
+                plan_of(event_type, config.survey_responses),
                 config,
                 segmentation,
                 count_session=count_session,

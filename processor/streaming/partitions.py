@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
-from processor.metrics.measures import PLANS, count_session
+from processor.metrics.measures import count_session, plan_of
 from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
 from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
@@ -365,7 +365,7 @@ class Partitions:
         self._topic_watch.check(tp.topic, claim.topic_id)
         engine = PartitionEngine(
             event_type,
-            PLANS[event_type],
+            plan_of(event_type, self._config.survey_responses),
             self._config,
             self._segmentation,
             count_session=count_session,

@@ -189,6 +189,7 @@ class Worker:
             metrics=configured(
                 bounce_mode=settings.engine.bounce_mode,
                 customer_lifespan_years=settings.engine.customer_lifespan_years,
+                survey_responses=settings.engine.survey_responses,
                 names=settings.publisher.metrics,
             ),
             topics=self.topics,
