@@ -42,11 +42,13 @@ histories = st.tuples(
 cuts = st.tuples(st.sampled_from([1, 3, 17, 10_000]), st.sampled_from([1, 2, 5]))
 
 
-def answers(rng: random.Random, size: int, minutes: int) -> list[tuple[int, bytes]]:
+def answers(
+    rng: random.Random, size: int, minutes: int, *, begin_ms: int = BEGIN_MS
+) -> list[tuple[int, bytes]]:
     """Surveys of a few customers, some without one, some at the instant of another."""
-    found = [(BEGIN_MS, answer(0, BEGIN_MS, 9, "c1"))]
+    found = [(begin_ms, answer(0, begin_ms, 9, "c1"))]
     times: list[int] = []
-    for at, line in history(rng, 4 * size, minutes * MINUTE_MS):
+    for at, line in history(rng, 4 * size, minutes * MINUTE_MS, begin_ms=begin_ms):
         event: dict[str, Any] = json.loads(line)
         if event["type"] != "survey_response":
             continue
