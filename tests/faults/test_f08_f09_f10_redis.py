@@ -24,9 +24,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from processor.embedded.redis import EmbeddedRedis
+from processor.embedded.server import free_port
 from schemas.timestamps import format_rfc3339
 from tests.faults.conftest import NewScenario
 from tests.faults.scenario import Scenario
+from tests.harness.health import HealthChecks
 from tests.harness.kafka import Record, send
 from tests.harness.running import say
 from tests.harness.waiting import eventually
@@ -61,13 +63,18 @@ async def outage(
     over_s = for_s + 4
     scenario.write_log(20_000, over_s=over_s)
     await scenario.create_topics()
-    with scenario.worker(settings={"REDIS__TIMEOUT_S": "1"}) as worker:
+    port = free_port()
+    checks = HealthChecks(port)
+    settings = {"REDIS__TIMEOUT_S": "1", "WORKER__HEALTH_PORT": str(port)}
+    with scenario.worker(settings=settings) as worker:
         await worker.until_ready()
+        await checks.until_ready()
         pid = worker.pid
         sending = scenario.sending(over_s)
         counted = await scenario.until_more_counted(1_000)
         before = await members(scenario)
         begin()
+        await checks.until_not("redis", "")
         clock = asyncio.get_running_loop().time
         until = clock() + for_s
         committed = await scenario.committed()
@@ -75,6 +82,8 @@ async def outage(
             last, committed = committed, await scenario.committed()
             await asyncio.sleep(0.5)
         assert committed == last, "acknowledged what cannot be stored"
+        assert "redis" in await checks.reasons()
+        assert await checks.live() == 200
         assert worker.log_lines("trying again in"), worker.log()
         assert await members(scenario) == before, "left its group"
         assert before[0][0] == "Stable"
@@ -83,6 +92,7 @@ async def outage(
         assert all(at <= stored[part] for part, at in committed.items())
         began = clock()
         await scenario.until_counted(counted + 1_000)
+        await checks.until_ready()
         say(f"counted again {clock() - began:.2f} s after an outage of {for_s:g} s")
         await sending
         await scenario.equal()
