@@ -5,9 +5,9 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -33,8 +33,12 @@ from processor.core.config import (
     SurveyResponses,
 )
 from processor.core.panes import parse_duration_ms, plan_windows
-from processor.state.redis_url import parse_redis_url, redact
+from processor.state.redis_address import parse_redis_url, redact
 from schemas.events import EventType
+
+if TYPE_CHECKING:
+    from processor.metrics.own_definition import OwnMetric
+    from processor.metrics.registry import Metric
 
 
 class ConfigurationError(ValueError):
@@ -49,16 +53,6 @@ def _duration(text: str) -> str:
 def _windows(names: tuple[str, ...]) -> tuple[str, ...]:
     plan_windows(names)
     return names
-
-
-def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    # Imported when names are given: the catalogue takes as long to import as all else here.
-    from processor.metrics.catalogue import UnknownMetric, get  # noqa: PLC0415
-
-    try:
-        return names if names is None else tuple(get(name).name for name in names)
-    except UnknownMetric as error:
-        raise ValueError(str(error)) from None
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
@@ -235,9 +229,19 @@ class PublisherSettings(_Section):
     One that is no longer named keeps its last readings in Redis and in the topic.
     """
 
-    metrics: Annotated[tuple[str, ...] | None, AfterValidator(_metrics)] = Field(None, min_length=1)
+    metrics: tuple[str, ...] | None = Field(None, min_length=1)
     interval_s: float = Field(1.0, ge=0.05, le=60)
     lease_ttl_s: float = Field(3.0, ge=0.5, le=30)
+
+
+class MetricsSettings(_Section):
+    """Metrics of one's own: the modules that define them, for worker and replay alike.
+
+    A module is a ``.py`` file, its path relative to the configuration file, or the dotted name of
+    an installed one. They are code: who can write them, or this setting, runs it in the worker.
+    """
+
+    modules: tuple[str, ...] = ()
 
 
 class WorkerSettings(_Section):
@@ -277,6 +281,7 @@ class Settings(BaseSettings):
     publisher: PublisherSettings = PublisherSettings()
     privacy: PrivacySettings = PrivacySettings()
     worker: WorkerSettings = WorkerSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -298,6 +303,50 @@ class Settings(BaseSettings):
         shown["redis"]["url"] = redact(self.redis.url.get_secret_value())
         return shown
 
+    def own_metrics(self) -> "tuple[OwnMetric, ...]":
+        """The metrics of one's own, from the modules that are named; runs them.
+
+        Raises:
+            ConfigurationError: one cannot be; with file and line.
+        """
+        if not self.metrics.modules:
+            return ()
+        from processor.metrics.own_modules import OwnMetricError, load_own  # noqa: PLC0415
+
+        try:
+            return load_own(self.metrics.modules, configuration_file().parent)
+        except OwnMetricError as error:
+            raise ConfigurationError(f"metrics.modules: {error}") from error
+
+    def catalogue(
+        self, own: "Sequence[OwnMetric]", *, published: bool = True
+    ) -> "Mapping[str, Metric]":
+        """The metrics in use, by name.
+
+        Args:
+            own: as of :meth:`own_metrics`.
+            published: those that are published only.
+
+        Raises:
+            ConfigurationError: one that is to be published is not there, or two have a name.
+        """
+        # Imported when asked for: the catalogue takes as long to import as all else here.
+        from processor.metrics.catalogue import UnknownMetric, configured  # noqa: PLC0415
+        from processor.metrics.own_definition import OwnMetricError  # noqa: PLC0415
+
+        try:
+            return configured(
+                bounce_mode=self.engine.bounce_mode,
+                customer_lifespan_years=self.engine.customer_lifespan_years,
+                survey_responses=self.engine.survey_responses,
+                names=self.publisher.metrics if published else None,
+                own=own,
+            )
+        except UnknownMetric as error:
+            raise ConfigurationError(f"publisher.metrics: {error}") from None
+        except OwnMetricError as error:
+            raise ConfigurationError(f"metrics.modules: {error}") from None
+
 
 def configuration_file() -> Path:
     """The file read: ``$CX_CONFIG``, else ``cxpulse.toml`` in the working directory."""
@@ -315,7 +364,7 @@ def load_settings(**overrides: Any) -> Settings:
     if named and not Path(named).is_file():
         raise ConfigurationError(f"CX_CONFIG names {named}, which is not a file")
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
@@ -329,3 +378,6 @@ def load_settings(**overrides: Any) -> Settings:
         ) from None
     except ValueError as error:
         raise ConfigurationError(f"{configuration_file()}: {error}") from None
+    if settings.publisher.metrics is not None and not settings.metrics.modules:
+        settings.catalogue(())  # with modules it is known when they have run
+    return settings

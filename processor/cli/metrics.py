@@ -18,15 +18,19 @@ def metrics(
 ) -> None:
     """The catalogue: every metric, its unit, what it says, and its interval.
 
+    One's own, of metrics.modules in the configuration, come last.
+
     Example: cxpulse metrics nps csat --json
     """
-    from processor.metrics.catalogue import CATALOGUE
     from processor.metrics.table import catalogue_rows
+    from processor.settings import load_settings
 
-    unknown = [name for name in names or () if name not in CATALOGUE]
+    settings = load_settings()
+    known = settings.catalogue(settings.own_metrics(), published=False)
+    unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise UsageError(f"unknown metric {', '.join(unknown)}; there are {', '.join(CATALOGUE)}")
-    chosen = {name: CATALOGUE[name] for name in names or CATALOGUE}
+        raise UsageError(f"unknown metric {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = {name: known[name] for name in names or known}
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other")
     if markdown:

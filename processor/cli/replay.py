@@ -67,7 +67,6 @@ def replay(
     from contextlib import ExitStack
 
     from processor.cli.errors import CommandError
-    from processor.metrics.catalogue import configured
     from processor.replay import LogError, Rejects, write_readings
     from processor.replay import replay as replayed
 
@@ -75,24 +74,21 @@ def replay(
     if final and every is not None:
         raise UsageError("--final and --every exclude each other")
     settings = _settings(windows, by)
+    own = settings.own_metrics()
     with ExitStack() as stack:
         file = None if rejects is None else stack.enter_context(rejects.open("w", encoding="utf-8"))
         try:
             result = replayed(
                 logs,
                 config=settings.engine.config(b""),  # nothing is stored: hashes need no key
-                metrics=configured(
-                    bounce_mode=settings.engine.bounce_mode,
-                    customer_lifespan_years=settings.engine.customer_lifespan_years,
-                    survey_responses=settings.engine.survey_responses,
-                    names=settings.publisher.metrics,
-                ),
+                metrics=settings.catalogue(own),
                 every_ms=_every_ms(every),
                 final=final,
                 now_ms=None if now is None else instant_ms(now, "--now"),
                 selection=_selection(from_, to, where or [], type_ or []),
                 rejects=Rejects(file),
                 low_sample_under=settings.engine.low_sample_under,
+                own=own,
             )
             write_readings(result, out)
         except LogError as error:

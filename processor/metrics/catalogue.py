@@ -8,7 +8,7 @@ processor.metrics.catalogue.UnknownMetric: no metric 'npss'; did you mean 'nps'?
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal, get_args
@@ -25,6 +25,9 @@ from processor.metrics import (
     survey,
 )
 from processor.metrics.latest import LATEST
+from processor.metrics.own_definition import OwnMetric
+from processor.metrics.own_modules import require_free_names
+from processor.metrics.own_plan import FAILURES, failures_of
 from processor.metrics.registry import Metric, metric, money_metric, registered_by
 
 __all__ = [
@@ -77,8 +80,9 @@ def configured(
     customer_lifespan_years: float | None = None,
     survey_responses: SurveyResponses = "all_responses",
     names: Iterable[str] | None = None,
+    own: Sequence[OwnMetric] = (),
 ) -> Mapping[str, Metric]:
-    """The catalogue under the given settings: the same order, other definitions.
+    """The catalogue under the given settings: the same order, other definitions, one's own last.
 
     All measures are always counted, so that changing a setting also changes the past; but which
     answer is a customer's latest is observed only where that is set, and a window that holds
@@ -90,10 +94,12 @@ def configured(
         survey_responses: whether `nps`, `csat` and `ces` are of all answers or of each customer's
             latest; the events must be counted under the same setting.
         names: the metrics to keep; ``None`` for all.
+        own: metrics of one's own; the events must be counted with them.
 
     Raises:
         ValueError: no such mode or choice, or a lifespan that is not positive.
         UnknownMetric: a name that no metric has.
+        OwnMetricError: one's own has a name that is taken.
     """
     for what, chosen, choices in (
         ("bounce mode", bounce_mode, get_args(BounceMode)),
@@ -111,8 +117,12 @@ def configured(
         changed["clv"] = CATALOGUE["clv"].computed_for_by(clv)
     if survey_responses == "latest_per_customer":
         changed |= {name: CATALOGUE[name].computed_by(by) for name, by in LATEST.items()}
+    require_free_names(own, CATALOGUE)
+    if own:
+        changed |= {one.metric.name: one.metric for one in own}
+        changed[FAILURES] = failures_of(own)
     found = MappingProxyType({**CATALOGUE, **changed}) if changed else CATALOGUE
     if names is None:
         return found
-    kept = {get(name).name for name in names}
+    kept = {get(name, found).name for name in names}
     return MappingProxyType({name: one for name, one in found.items() if name in kept})

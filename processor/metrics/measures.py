@@ -10,12 +10,14 @@ Names are ``<family>.<value>``: ``nps.9`` (scale 10), ``nps5.4``, ``csat5.4``, `
 units and carries its currency: ``order.minor.USD``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from processor.core.config import SurveyResponses
 from processor.core.observation import Observation
 from processor.metrics.latest_measures import observing_latest
+from processor.metrics.own_definition import OwnMetric
+from processor.metrics.own_plan import plan_with
 from processor.metrics.plan import Increments, MeasurePlan, square_counters, squares
 from processor.metrics.relation_measures import CUSTOMER, LOYALTY, MARKETING_SPEND
 from processor.metrics.social_measures import SOCIAL
@@ -112,11 +114,14 @@ PLANS: Final[Mapping[str, MeasurePlan]] = {
 _LATEST_ANSWERS: Final = observing_latest(PLANS["survey_response"])
 
 
-def plan_of(event_type: str, survey_responses: SurveyResponses) -> MeasurePlan:
-    """How events of a type are counted under a setting."""
+def plan_of(
+    event_type: str, survey_responses: SurveyResponses, own: Iterable[OwnMetric] = ()
+) -> MeasurePlan:
+    """How events of a type are counted under a setting, with metrics of one's own."""
+    plan = PLANS[event_type]
     if event_type == "survey_response" and survey_responses == "latest_per_customer":
-        return _LATEST_ANSWERS
-    return PLANS[event_type]
+        plan = _LATEST_ANSWERS
+    return plan_with(plan, own)
 
 
 class SessionOutcome(Protocol):

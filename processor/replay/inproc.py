@@ -12,6 +12,7 @@ from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.core.totals import RollingTotals
+from processor.metrics.own_definition import OwnMetric
 from processor.metrics.present import Presenter, Row
 from processor.metrics.registry import Metric
 from processor.replay.routing import only_type_of, type_of
@@ -39,6 +40,7 @@ class InProcessEngine:
         metrics: the catalogue in use.
         partitions: partitions per event type; the readings are the same for any number.
         low_sample_under: fewer observations than this are flagged.
+        own: metrics of one's own, to be counted too.
 
     Attributes:
         totals: the rolling totals behind the readings.
@@ -56,6 +58,7 @@ class InProcessEngine:
         *,
         partitions: int = 1,
         low_sample_under: int = 30,
+        own: Sequence[OwnMetric] = (),
     ) -> None:
         if partitions < 1:
             raise ValueError("an engine has at least one partition")
@@ -65,6 +68,7 @@ class InProcessEngine:
         self._segmentation = Segmentation(config.segment_sets, config.segment_cap)
         self._room = [config.segment_cap] * len(self._segmentation.sets)
         self._partitions = partitions
+        self._own = own
         self._gathering: list[bytes] = []
         self._gathering_bytes = 0
         self._types: dict[EventType, TypeEngines] = {}
@@ -170,7 +174,7 @@ class InProcessEngine:
         found = self._types.get(event_type)
         if found is None:
             found = self._types[event_type] = TypeEngines(
-                event_type, self.config, self._segmentation, self._partitions
+                event_type, self.config, self._segmentation, self._partitions, self._own
             )
         return found
 

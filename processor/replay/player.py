@@ -21,6 +21,7 @@ from typing import Final
 
 from processor.core.config import EngineConfig
 from processor.core.panes import SECOND_MS
+from processor.metrics.own_definition import OwnMetric
 from processor.metrics.present import Row
 from processor.metrics.registry import Metric
 from processor.replay.inproc import InProcessEngine
@@ -45,6 +46,7 @@ def replay(
     partitions: int = 1,
     batch_lines: int = LINES_PER_CHUNK,
     low_sample_under: int = 30,
+    own: Sequence[OwnMetric] = (),
 ) -> "ReplayResult":
     """Replay event logs in this process.
 
@@ -64,6 +66,7 @@ def replay(
         partitions: how many partitions an event type has.
         batch_lines: how many lines are folded at once.
         low_sample_under: fewer observations than this are flagged.
+        own: metrics of one's own, to be counted too; ``metrics`` has them where they are read.
 
     Returns:
         The readings, to be iterated over once, and the summary.
@@ -84,7 +87,11 @@ def replay(
         _Replay(
             paths=tuple(os.fspath(path) for path in paths),
             engine=InProcessEngine(
-                config, metrics, partitions=partitions, low_sample_under=low_sample_under
+                config,
+                metrics,
+                partitions=partitions,
+                low_sample_under=low_sample_under,
+                own=own,
             ),
             sieve=Sieve(selection or Selection(), config),
             sifted=selection is not None and not selection.is_everything,

@@ -12,6 +12,7 @@ from processor.core.engine import PartitionEngine
 from processor.core.panes import SECOND_MS
 from processor.core.segments import Segmentation
 from processor.metrics.measures import count_session, plan_of
+from processor.metrics.own_definition import OwnMetric
 from schemas.events import EventType, kafka_key
 from schemas.timestamps import parse_rfc3339
 from schemas.validators import fast_validator
@@ -25,6 +26,7 @@ class TypeEngines:
         config: as for the partition engines.
         segmentation: shared by all types.
         partitions: how many; more than one gives the same counts, as Kafka's partitions would.
+        own: metrics of one's own, to be counted too.
 
     Attributes:
         engines: by partition.
@@ -36,15 +38,17 @@ class TypeEngines:
         config: EngineConfig,
         segmentation: Segmentation,
         partitions: int,
+        own: Sequence[OwnMetric] = (),
     ) -> None:
         self.event_type: Final = event_type
         self._config = config
         self._validate = fast_validator(event_type)
         self._clock_ms = 0
+        plan = plan_of(event_type, config.survey_responses, own)
         self.engines = tuple(
             PartitionEngine(
                 event_type,
-                plan_of(event_type, config.survey_responses),
+                plan,
                 config,
                 segmentation,
                 count_session=count_session,

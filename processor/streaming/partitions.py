@@ -9,7 +9,7 @@ fetched again.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,7 @@ from processor.core.config import EngineConfig
 from processor.core.engine import PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import count_session, plan_of
+from processor.metrics.own_definition import OwnMetric
 from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
 from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
@@ -66,6 +67,7 @@ class Partitions:
         idle_after_s: a caught-up partition without records for this long follows the clock.
         now_ms: wall clock in milliseconds.
         put_back: writes again what all workers share, where Redis has lost it.
+        own: metrics of one's own, to be counted too.
     """
 
     def __init__(
@@ -83,9 +85,12 @@ class Partitions:
         idle_after_s: float,
         now_ms: Callable[[], int],
         put_back: Callable[[], Awaitable[object]] | None = None,
+        own: Sequence[OwnMetric] = (),
     ) -> None:
         self._topics = topics
         self._config = config
+        plans = (plan_of(name, config.survey_responses, own) for name in EventType)
+        self._plans = {plan.event_type: plan for plan in plans}
         self._table = table
         self._register = register
         self._segmentation = segmentation
@@ -365,7 +370,7 @@ class Partitions:
         self._topic_watch.check(tp.topic, claim.topic_id)
         engine = PartitionEngine(
             event_type,
-            plan_of(event_type, self._config.survey_responses),
+            self._plans[event_type],
             self._config,
             self._segmentation,
             count_session=count_session,

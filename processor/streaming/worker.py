@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 
 from processor.core.panes import parse_duration_ms
 from processor.core.segments import Segmentation
-from processor.metrics.catalogue import configured
 from processor.settings import Settings
 from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
@@ -83,6 +82,9 @@ class Worker:
 
     Attributes:
         health: what it shows of itself to other threads.
+
+    Raises:
+        ConfigurationError: a metric of one's own cannot be.
     """
 
     def __init__(self, settings: Settings, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
@@ -91,6 +93,8 @@ class Worker:
         self.topics = event_topics(settings.kafka)
         self.name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
         self._now_ms = now_ms
+        self._own = settings.own_metrics()
+        self._metrics = settings.catalogue(self._own)
         self._partitions: Partitions | None = None
         self._publisher: Publisher | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -181,17 +185,13 @@ class Worker:
             idle_after_s=parse_duration_ms(settings.engine.idle_after) / 1000,
             now_ms=self._now_ms,
             put_back=partial(share_identity_key, redis, keys, settings, config.identity_key),
+            own=self._own,
         )
         self._publisher = Publisher(
             redis=redis,
             keys=keys,
             config=config,
-            metrics=configured(
-                bounce_mode=settings.engine.bounce_mode,
-                customer_lifespan_years=settings.engine.customer_lifespan_years,
-                survey_responses=settings.engine.survey_responses,
-                names=settings.publisher.metrics,
-            ),
+            metrics=self._metrics,
             topics=self.topics,
             holder=self.name,
             topic=settings.kafka.readings_topic,
