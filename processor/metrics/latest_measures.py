@@ -11,6 +11,7 @@ are fewer than the answers of a window where the setting was made in its course.
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any, Final
 
 from processor.core.estimate import Counts
@@ -55,15 +56,23 @@ def observing_latest(plan: MeasurePlan) -> MeasurePlan:
         counted = plan.count(values)
         return (*counted, (f"{survey}_latest.n", 1)) if survey in _CODED else counted
 
+    @cache
+    def code_of(survey: str, score: int, scale: int | None) -> int:
+        ((measure, _),) = plan.count((survey, score, scale, None, None))
+        return _CODES[measure]
+
     def observe(values: tuple[Any, ...]) -> tuple[Observation, ...]:
         survey, score, scale, customer_id, occurred_at, event_id = values
         if survey not in _CODED:
             return ()
-        ((measure, _),) = plan.count((survey, score, scale, None, None))
         at_ms = parse_rfc3339(occurred_at)
         # What begins the identity keeps a customer apart from an event of the same id.
         identity = f"event {at_ms} {event_id}" if customer_id is None else f"customer {customer_id}"
-        return (Observation(f"{survey}_latest", identity, magnitude_at(at_ms, _CODES[measure])),)
+        return (
+            Observation(
+                f"{survey}_latest", identity, magnitude_at(at_ms, code_of(survey, score, scale))
+            ),
+        )
 
     return replace(
         plan,

@@ -3,9 +3,14 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from processor.core.config import DEFAULT_SEGMENT_SETS, DEFAULT_WINDOWS, EngineConfig
+from processor.core.config import (
+    DEFAULT_SEGMENT_SETS,
+    DEFAULT_WINDOWS,
+    EngineConfig,
+    SurveyResponses,
+)
 from processor.core.panes import MINUTE_MS, parse_duration_ms, plan_windows
-from processor.metrics.catalogue import CATALOGUE
+from processor.metrics.catalogue import configured
 from processor.metrics.present import Row
 from processor.metrics.registry import Metric
 from processor.replay.player import replay
@@ -25,7 +30,8 @@ def replay_log(
     types: Iterable[str] = (),
     now: str | None = None,
     lateness_ms: int = 2 * MINUTE_MS,
-    metrics: Mapping[str, Metric] = CATALOGUE,
+    survey_responses: SurveyResponses = "all_responses",
+    metrics: Mapping[str, Metric] | None = None,
 ) -> list[Row]:
     """The readings of event logs, as dictionaries in the contract's order.
 
@@ -40,7 +46,9 @@ def replay_log(
         types: event types that take part; all where there are none.
         now: the time that events may not be far ahead of, RFC 3339; the clock where left out.
         lateness_ms: how late an event may be.
-        metrics: the catalogue in use.
+        survey_responses: whether NPS, CSAT and CES are of all answers or, `latest_per_customer`, of
+            each customer's latest.
+        metrics: the catalogue in use, under the same setting; all there are where left out.
 
     Raises:
         LogError: a log cannot be read to its end.
@@ -63,7 +71,14 @@ def replay_log(
         where=where or {},
         types=frozenset(map(EventType, types)),
     )
-    config = EngineConfig(windows=plan_windows(windows), segment_sets=by, lateness_ms=lateness_ms)
+    config = EngineConfig(
+        windows=plan_windows(windows),
+        segment_sets=by,
+        lateness_ms=lateness_ms,
+        survey_responses=survey_responses,
+    )
+    if metrics is None:
+        metrics = configured(survey_responses=survey_responses)
     return list(
         replay(
             paths,

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from processor.core.sample import KEYS_MAX
 from processor.metrics.catalogue import configured
 from processor.metrics.present import Row
-from processor.replay import replay, to_line
+from processor.replay import replay, replay_log, to_line
+from tests.cli.commands import run as command
 from tests.replay.histories import (
     BEGIN_MS,
     MINUTE_MS,
@@ -185,6 +186,23 @@ def test_of_answers_at_one_instant_the_lowest_counts_and_of_nobody_each(tmp_path
     }
     assert (rows["ces"]["value"], rows["ces"]["n"]) == (2.0, 1)
     assert (rows["nps"]["value"], rows["nps"]["n"]) == (100 / 3, 3)
+
+
+def test_the_setting_reaches_replays_of_notebooks_and_of_the_command(tmp_path: Path) -> None:
+    lines = [answer(number, BEGIN_MS + number, number, "a") for number in (9, 10, 3)]
+    log = write(tmp_path / "log.jsonl", lines)
+    assert nps_of(replay_log(log, windows=["1h"])) == {(100 / 3, 3)}
+    latest = replay_log(log, windows=["1h"], survey_responses="latest_per_customer")
+    assert nps_of(latest) == {(100.0, 1)}
+    env = {"CX_ENGINE__SURVEY_RESPONSES": "latest_per_customer"}
+    done = command("replay", str(log), "--final", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert nps_of(list(map(json.loads, done.stdout.splitlines()))) == {(100.0, 1)}
+
+
+def nps_of(rows: list[Row]) -> set[tuple[float, int]]:
+    """Value and n of the whole, over all windows."""
+    return {(r["value"], r["n"]) for r in rows if r["metric"] == "nps" and not r["segment"]}
 
 
 CUSTOMERS = 3 * KEYS_MAX
