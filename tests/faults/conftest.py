@@ -47,7 +47,7 @@ async def new_scenario(
                 redis_prefix=redis_prefix.rstrip(":"),
                 settings={**_SETTINGS, **(settings or {})},
             )
-            client = async_client(deployment.redis_url)
+            client = async_client(deployment.redis_url, timeout_s=60)
             stack.push_async_callback(client.aclose)
             state = StoredState(client, deployment.redis_prefix)
             return Scenario(deployment, state, tmp_path, seed_of(request.node.name))
