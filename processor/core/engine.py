@@ -102,6 +102,9 @@ class PartitionEngine:
         self._bases: BaseIntake | None = None
         if plan.base is not None:
             self._bases = BaseIntake(plan.base, config, segmentation)
+        self._looks_at_each = (
+            self._bases is not None or self.sessions is not None or self._observing.is_needed
+        )
         self._corrections: list[Counted] = []
         self._stats: Counter[str] = Counter()
         self._settled_ms = 0
@@ -362,10 +365,12 @@ class PartitionEngine:
         return slices
 
     def _count(self, batch: Batch) -> None:
-        dimensions = self._tally.add(batch.seconds, batch.events)
+        lazily = self._tally.add(batch.seconds, batch.events)
         self._stats["counted"] += len(batch.events)
+        if not self._looks_at_each:
+            return
+        dimensions = list(lazily)
         if self._bases is not None:
-            dimensions = list(dimensions)
             self._bases.add(batch.events, dimensions)
         if self.sessions is not None:
             actions = [
@@ -373,7 +378,7 @@ class PartitionEngine:
                 for event, dims in zip(batch.events, dimensions, strict=True)
             ]
             self._correct(self.sessions.act(actions, self.watermark_ms))
-        elif self._observing.is_needed:
+        if self._observing.is_needed:
             self._observing.add(batch.seconds, batch.events, dimensions, self._time_of)
 
     def _action(self, event: Event, dimensions: Dimensions) -> Action:

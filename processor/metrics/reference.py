@@ -35,12 +35,114 @@ Examples are run by the tests; the arguments are counters, as a window's panes a
 `cxpulse metrics` lists the metrics, with `--json` as data.
 """
 
+_OWN: Final = """\
+# Metrics of your own
+
+A Python module that the configuration names adds metrics, without a change to the package:
+
+```toml
+[metrics]
+modules = ["my_metrics.py"]
+```
+
+A module is a `.py` file, its path relative to the configuration file, or the dotted name of an
+installed module. It calls five functions, each call a metric:
+
+<!-- my_metrics.py -->
+```python
+from processor.metrics.own import count, distinct, mean, quantile, ratio, where
+
+
+def is_high_effort(score: int) -> bool:
+    return score <= 3
+
+
+def response_ms(response_seconds: float) -> int:
+    return round(1000 * response_seconds)
+
+
+ratio(
+    "unhappy_mail_answers",
+    summary="The share of NPS answers by email that are 0 to 6",
+    event="survey_response",
+    among=where(survey="nps", scale=None, dimensions__channel="email"),
+    of=where(score__le=6),
+)
+count(
+    "high_effort_answers",
+    summary="How many customers found it hard",
+    event="survey_response",
+    among=where(is_high_effort, survey="ces"),
+)
+mean(
+    "mean_order_eur",
+    summary="The mean amount of orders in euros",
+    event="purchase",
+    value="amount_minor",
+    among=where(kind="order", currency="EUR"),
+    per=100,
+)
+distinct(
+    "pages_viewed",
+    summary="How many different pages were viewed",
+    event="session",
+    value="page",
+    among=where(action="page_view"),
+)
+quantile(
+    "social_response_p90",
+    summary="The response time that nine of ten answers on social media keep",
+    event="social",
+    value=response_ms,
+    percent=90,
+    among=where(action="response"),
+    unit="seconds",
+    per=1000,
+)
+```
+
+| function | value | unit | interval |
+| --- | --- | --- | --- |
+| `count` | how many events `among` holds of | count | none |
+| `ratio` | the share of them that `of` holds of | percent | Wilson |
+| `mean` | the mean of an integer `value` | as named, `score` unless it is | mean |
+| `distinct` | how many different values a text field has | count | sketch |
+| `quantile` | a percentile of an integer `value` from 0 | as named, `score` unless it is | rank |
+
+**Conditions.** `where(...)` takes comparisons with the fields of the contract, and functions whose
+parameters name the fields they read; all must hold. Two underscores stand for the dot of a field
+in an object, as in `dimensions__channel` or `answers__recommend`, and begin the name of a
+comparison: `__ne`, `__lt`, `__le`, `__gt`, `__ge`, `__in`. A field that an event lacks is `None`:
+it compares to nothing else, and a function is given it. Comparisons are asked before functions, so
+a function sees only events they hold of. Amounts are `amount_minor`, in minor units, and need a
+condition that names the currency. Session events are single actions, not closed sessions.
+
+**Values.** A mean or percentile is of an integer field, or of what a function makes of fields: an
+integer, or `None` where the event has none; a mean's at most 10^12. `per` says how many of them are
+one unit.
+
+**Mistakes** end the start of worker and replay in a sentence with file and line: an unknown event
+type or field, a value that a field never has, a name that is taken, a value that is no integer.
+Every function is tried with all values that can be spelt out (scores, actions, `None` where a field
+may be missing) and samples of the others. Where one raises for an event all the same, the event is
+left out of that metric and of nothing else; the worker's log says so once, and
+`own_metric_failures` counts such events.
+
+**In use** they are metrics like the others: in `cxpulse metrics`, in readings by window and
+segment, in `publisher.metrics`, and in `cxpulse replay` of the same configuration. Give all workers
+the same modules. A metric counts from when its module is loaded: for the time before, replay the
+log. What was counted stays as it was counted, so give a definition that changes a new name. Events
+are counted once for each distinct combination of the fields that conditions and means read: scores,
+actions and dimensions cost little, an identity or a page read in a condition costs a look at every
+event. Modules are code, and run with the worker's rights.
+"""
+
 _FORMULA: Final = "Formula:"
 
 
 def reference_markdown(catalogue: Mapping[str, Metric] = CATALOGUE) -> str:
     """The reference page of a catalogue, in Markdown."""
-    return "\n".join((_HEAD, *map(_entry, catalogue.values())))
+    return "\n".join((_HEAD, *map(_entry, catalogue.values()), _OWN))
 
 
 def _entry(metric: Metric) -> str:
