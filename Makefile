@@ -24,7 +24,7 @@ demo: .venv/installed ## live metrics on this machine: real Kafka, real Redis, n
 	@$(BIN)/cxpulse demo $(ARGS)
 
 test: lint ## everything: lint, types, unit, property, integration on a real Kafka and Redis
-	$(BIN)/pytest -m "not soak" -n 3 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not soak" -n 3 --dist worksteal $(ARGS)
 
 lint: .venv/installed-dev ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .

@@ -114,7 +114,7 @@ async def held_at(scenario: Scenario, part: Part) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("unavailable", [refusing, missing])
+@pytest.mark.parametrize("unavailable", [missing, pytest.param(refusing, marks=pytest.mark.soak)])
 async def test_f17_what_cannot_be_a_dead_letter_yet_holds_up_its_partition_only(
     new_scenario: NewScenario, strict_kafka: EmbeddedKafka, unavailable: Unavailable
 ) -> None:
