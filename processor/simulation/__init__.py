@@ -2,7 +2,9 @@
 
 from processor.simulation.incidents import (
     DEFAULT_DURATIONS_S,
+    KINDS,
     Incident,
+    Kind,
     parse_duration,
     parse_incident,
 )
@@ -13,9 +15,11 @@ from processor.simulation.simulator import DEFAULT_MIX, Simulator, simulate
 __all__ = [
     "DEFAULT_DURATIONS_S",
     "DEFAULT_MIX",
+    "KINDS",
     "SYSTEM_CLOCK",
     "Clock",
     "Incident",
+    "Kind",
     "SimulationError",
     "Simulator",
     "SystemClock",

@@ -6,22 +6,25 @@ from typing import Final
 from processor.simulation.chance import Weighted
 from processor.simulation.world import Customer, Event, World
 
-_SNAPSHOT_EVERY_MS: Final = 5 * 60_000
-_JOINED: Final = 0.55
+_SNAPSHOT_EVERY_MS: Final = 60 * 60_000
+_JOINED: Final = 0.7
 BASE_ID: Final = "customer-base"
 """The ``customer_id`` of snapshots, which are about no single customer."""
 
 _ACTION: Final = Weighted(
     {
-        "activity": 0.52,
-        "reward_issued": 0.22,
-        "reward_redeemed": 0.13,
-        "enrolled": 0.1,
-        "left": 0.03,
+        "activity": 0.40,
+        "reward_issued": 0.18,
+        "reward_redeemed": 0.10,
+        "enrolled": 0.30,
+        "left": 0.02,
     }
 )
 _FIRST_MEMBERS: Final = 200
 _MOST_MEMBERS: Final = 20_000
+_MOST_TAKE_PART: Final = 0.2
+"""Share of the base that ever enrols: the programme begins with the simulation, and fills."""
+
 _MOST_REWARDS: Final = 20_000
 
 
@@ -38,37 +41,43 @@ class Customers:
         """Returns what happens to the base at an instant; first of all a snapshot."""
         world = self._world
         if at_ms >= self._next_snapshot_ms:
-            self._next_snapshot_ms = at_ms + _SNAPSHOT_EVERY_MS
+            # On a grid: with few customer events each snapshot comes late, and must not add up.
+            since_ms = (at_ms - world.start_ms) % _SNAPSHOT_EVERY_MS
+            self._next_snapshot_ms = at_ms - since_ms + _SNAPSHOT_EVERY_MS
             event = world.event("customer", at_ms)
             event["customer_id"] = BASE_ID
             event["action"] = "snapshot"
             event["count"] = world.people.base
             return event
         if world.chance.hit(_JOINED):
-            return self._change("joined", world.people.join(), at_ms)
-        return self.leave(at_ms) or self._change("joined", world.people.join(), at_ms)
+            return _change(world, "joined", world.people.join(world.chance), at_ms)
+        customer = world.people.leave(world.chance, lambda _: True)
+        if customer is None:
+            raise AssertionError("everybody may leave")
+        return _change(world, "left", customer, at_ms)
 
-    def leave(self, at_ms: int, *, struck: bool = False) -> Event | None:
-        """Returns somebody's leaving, or ``None`` where nobody leaves.
 
-        Args:
-            at_ms: epoch milliseconds.
-            struck: only those whom a ``churn-wave`` strikes.
-        """
-        world = self._world
+def struck_leaving(world: World, at_ms: int) -> Event | None:
+    """Returns the leaving of one whom a ``churn-wave`` strikes; ``None`` where nobody is found.
 
-        def wanted(customer: Customer) -> bool:
-            return not struck or world.schedule.strikes("churn-wave", _traits(customer))
+    Args:
+        world: of the wave.
+        at_ms: epoch milliseconds.
+    """
 
-        customer = world.people.leave(wanted)
-        return None if customer is None else self._change("left", customer, at_ms)
+    def wanted(customer: Customer) -> bool:
+        return world.schedule.strikes("churn-wave", _traits(customer))
 
-    def _change(self, action: str, customer: Customer, at_ms: int) -> Event:
-        event = self._world.event("customer", at_ms)
-        event["customer_id"] = customer.id
-        event["dimensions"] = _traits(customer)
-        event["action"] = action
-        return event
+    customer = world.people.leave(world.chance, wanted)
+    return None if customer is None else _change(world, "left", customer, at_ms)
+
+
+def _change(world: World, action: str, customer: Customer, at_ms: int) -> Event:
+    event = world.event("customer", at_ms)
+    event["customer_id"] = customer.id
+    event["dimensions"] = _traits(customer)
+    event["action"] = action
+    return event
 
 
 def _traits(customer: Customer) -> dict[str, str]:
@@ -99,8 +108,9 @@ class Loyalty:
         chance, members = self._world.chance, self._members
         action = chance.pick(_ACTION)
         if action == "enrolled" or len(members) < _FIRST_MEMBERS:
-            newcomer = self._world.people.somebody()
-            if newcomer.id not in self._ids and len(members) < _MOST_MEMBERS:
+            newcomer = self._world.somebody()
+            room = min(_MOST_MEMBERS, self._world.people.base * _MOST_TAKE_PART)
+            if newcomer.id not in self._ids and len(members) < room:
                 return self._enrol(newcomer, at_ms)
             action = "activity"
         if action == "reward_redeemed" and self._rewards:

@@ -18,12 +18,15 @@ _YEN_PER_UNIT: Final = 150
 _UPSELLS: Final = 0.09
 _REFUNDS: Final = 0.04
 _PARTIAL: Final = 0.30
+_TRIES: Final = 32
+"""How many orders are looked at for one that an incident strikes."""
+
 _AS_NUMBER: Final = 0.30
 _CAMPAIGN: Final = Weighted(
     {"spring-search": 0.4, "brand-video": 0.2, "retargeting": 0.25, "newsletter": 0.15}
 )
 _CAMPAIGN_CHANNEL: Final = {"newsletter": "email", "retargeting": "app"}
-_SPEND: Final = lognormal(median=12, sigma=0.7)
+_SPEND: Final = lognormal(median=8, sigma=0.7)
 
 
 class _Order(NamedTuple):
@@ -53,13 +56,31 @@ class Purchases:
 
     def emit(self, at_ms: int) -> Event:
         """Returns the purchase of an instant, epoch milliseconds."""
-        if self._recent and self._world.chance.hit(_REFUNDS):
-            return self._refund(at_ms)
+        world = self._world
+        if world.chance.hit(_REFUNDS):
+            place, partial = world.chance.random(), world.chance.hit(_PARTIAL)
+            if self._recent:
+                return self._refund(world, int(place * len(self._recent)), at_ms, partial=partial)
         return self._order(at_ms)
+
+    def struck_refund(self, world: World, at_ms: int) -> Event | None:
+        """Returns a full refund of an order that a ``refund-wave`` strikes, or ``None``.
+
+        Args:
+            world: of the wave.
+            at_ms: epoch milliseconds.
+        """
+        for _ in range(_TRIES if self._recent else 0):
+            place = world.chance.below(len(self._recent))
+            if world.schedule.strikes("refund-wave", self._recent[place].dimensions):
+                return self._refund(world, place, at_ms, partial=False)
+        return None
 
     def _order(self, at_ms: int) -> Event:
         world, chance = self._world, self._world.chance
-        customer = self._bought.popleft() if self._bought else world.people.somebody()
+        customer = world.somebody()
+        if self._bought:
+            customer = self._bought.popleft()
         minor = max(100, int(chance.quantile(_PRICE[customer.product]) * 100))
         if CURRENCY_OF[customer.country] == "JPY":
             minor = minor * _YEN_PER_UNIT // 100  # yen have no minor unit
@@ -67,30 +88,28 @@ class Purchases:
         dimensions["plan"] = customer.plan
         order = _Order(f"ord-{chance.uuid()[:13]}", customer, minor, dimensions)
         self._recent.append(order)
-        event = self._purchase(order, minor, at_ms)
+        event = _purchase(world, order, minor, at_ms)
         if chance.hit(_UPSELLS):
             event["upsell"] = True
         return event
 
-    def _refund(self, at_ms: int) -> Event:
-        chance = self._world.chance
-        place = chance.below(len(self._recent))
+    def _refund(self, world: World, place: int, at_ms: int, *, partial: bool) -> Event:
         order = self._recent[place]
         del self._recent[place]  # an order is refunded once
-        minor = order.minor // 2 if chance.hit(_PARTIAL) else order.minor
-        event = self._purchase(order, minor, at_ms)
+        event = _purchase(world, order, order.minor // 2 if partial else order.minor, at_ms)
         event["kind"] = "refund"
         return event
 
-    def _purchase(self, order: _Order, minor: int, at_ms: int) -> Event:
-        event = self._world.event("purchase", at_ms)
-        event["customer_id"] = order.customer.id
-        event["dimensions"] = order.dimensions.copy()
-        event["order_id"] = order.order_id
-        currency = CURRENCY_OF[order.customer.country]
-        event["amount"] = _amount(minor, currency, as_number=self._world.chance.hit(_AS_NUMBER))
-        event["currency"] = currency
-        return event
+
+def _purchase(world: World, order: _Order, minor: int, at_ms: int) -> Event:
+    event = world.event("purchase", at_ms)
+    event["customer_id"] = order.customer.id
+    event["dimensions"] = order.dimensions.copy()
+    event["order_id"] = order.order_id
+    currency = CURRENCY_OF[order.customer.country]
+    event["amount"] = _amount(minor, currency, as_number=world.chance.hit(_AS_NUMBER))
+    event["currency"] = currency
+    return event
 
 
 class Marketing:
@@ -105,7 +124,7 @@ class Marketing:
         """Returns what was spent at an instant, epoch milliseconds."""
         world, chance = self._world, self._world.chance
         campaign = chance.pick(_CAMPAIGN)
-        country = world.people.somebody().country
+        country = world.somebody().country
         currency = CURRENCY_OF[country]
         minor = max(1, int(chance.quantile(_SPEND) * (_YEN_PER_UNIT if currency == "JPY" else 100)))
         event = world.event("marketing_spend", at_ms)

@@ -5,22 +5,43 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-DEFAULT_DURATIONS_S: Final[Mapping[str, float]] = MappingProxyType(
+
+class Kind(NamedTuple):
+    """One kind of incident.
+
+    Attributes:
+        duration_s: seconds it lasts unless told.
+        effect: what it does, in a few words.
+    """
+
+    duration_s: float
+    effect: str
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
-        "nps-drop": 300.0,
-        "csat-drop": 300.0,
-        "ctr-drop": 300.0,
-        "bounce-spike": 300.0,
-        "slow-support": 300.0,
-        "churn-wave": 300.0,
-        "outage": 60.0,
-        "duplicate-storm": 60.0,
-        "poison": 60.0,
+        "nps-drop": Kind(300.0, "fewer promoters, more detractors"),
+        "csat-drop": Kind(300.0, "half as many are satisfied"),
+        "ctr-drop": Kind(300.0, "a fifth of the clicks"),
+        "bounce-spike": Kind(300.0, "twice as many leave after one page"),
+        "cart-trouble": Kind(300.0, "an eighth of the orders from carts"),
+        "refund-wave": Kind(300.0, "ten times the refunds"),
+        "slow-support": Kind(300.0, "answers and solutions take five times as long"),
+        "churn-wave": Kind(300.0, "customers leave a hundred times as often"),
+        "bad-press": Kind(300.0, "mentions and comments surge, followers go"),
+        "outage": Kind(60.0, "no sessions at all"),
+        "duplicate-storm": Kind(60.0, "events are sent again; no metric moves"),
+        "poison": Kind(60.0, "events that break the contract; no metric moves"),
     }
 )
-"""Every incident's name, and how many seconds it lasts unless told."""
+"""Every kind of incident, by name."""
+
+DEFAULT_DURATIONS_S: Final[Mapping[str, float]] = MappingProxyType(
+    {name: kind.duration_s for name, kind in KINDS.items()}
+)
+"""How many seconds each incident lasts unless told."""
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|[smhd])")

@@ -22,7 +22,7 @@ _INNER: Final = Weighted(
 )
 _IMPRESSIONS: Final = Weighted({0: 0.15, 1: 0.15, 2: 0.25, 3: 0.25, 4: 0.15, 5: 0.05})
 _FURTHER_PAGES: Final = Weighted({1: 0.32, 2: 0.26, 3: 0.18, 4: 0.12, 5: 0.07, 8: 0.05})
-_READING_MS: Final = lognormal(median=4_500, sigma=0.7)
+_READING_MS: Final = lognormal(median=7_000, sigma=0.7)
 _LOADING_MS: Final = lognormal(median=350, sigma=0.5)
 # As long as most other visits: else the sessions closed within a minute would mostly be bounces.
 _BOUNCING_MS: Final = lognormal(median=18_000, sigma=0.7)
@@ -34,6 +34,7 @@ _CONVERTS: Final = 0.06
 _ABANDONS: Final = 0.10
 _SPIKE: Final = 2.1
 _CTR_LEFT: Final = 0.2
+_ORDERS_LEFT: Final = 0.12
 
 _GIVEN_UP_MS: Final = 20 * 60_000
 """A visitor kept waiting this long by a slow stream is gone: the session is abandoned."""
@@ -91,7 +92,7 @@ class Sessions:
 
     def _begin(self) -> _Visit:
         world, chance = self._world, self._world.chance
-        customer = world.people.somebody()
+        customer = world.somebody()
         channel = customer.channel if chance.hit(0.6) else chance.pick(_CHANNEL)
         if channel == "phone":
             channel = "web"
@@ -131,7 +132,8 @@ class Sessions:
             return
         if visit.shops:
             plan.append("cart_add")
-            if chance.hit(_ORDERS):
+            trouble = self._world.schedule.strikes("cart-trouble", visit.dimensions)
+            if chance.hit(_ORDERS * (_ORDERS_LEFT if trouble else 1.0)):
                 plan.append("order")
         elif not visit.bounces and chance.hit(_CONVERTS):
             plan.append("conversion")

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from processor.simulation.audience import Customers, Loyalty
+from processor.simulation.audience import Customers, Loyalty, struck_leaving
 from processor.simulation.chance import Chance, Weighted
 from processor.simulation.clock import Arrivals, Timestamps
 from processor.simulation.commerce import Marketing, Purchases
@@ -16,26 +16,28 @@ from processor.simulation.sessions import Sessions
 from processor.simulation.social import Social
 from processor.simulation.support import Support
 from processor.simulation.surveys import Surveys
+from processor.simulation.waves import Wave
 from processor.simulation.world import Event, People, World
 
 DEFAULT_MIX: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "session": 0.62,
+        "session": 0.624,
         "survey_response": 0.17,
         "purchase": 0.07,
         "support_ticket": 0.05,
         "social": 0.05,
         "loyalty": 0.025,
         "marketing_spend": 0.01,
-        "customer": 0.005,
+        "customer": 0.001,
     }
 )
 """Share of the events that each type has, unless told."""
 
-_WAVE: Final = 10.0
-"""How many times the customer events' share a ``churn-wave`` adds in leavings."""
+_FIRST_SOURCE_STREAM: Final = 16
+"""Of a seed's streams; below it are those of arrivals, faults, jitter, people and waves."""
 
-_MOST_LEAVING: Final = 0.5
+_MOST_ADDED: Final = 0.5
+"""Events that a wave adds at most, for each of the stream."""
 
 
 class _Source(Protocol):
@@ -101,27 +103,43 @@ class Simulator:
             daily_rhythm=daily_rhythm,
         )
         self._faults = Faults(Chance(seed, stream=1), self._schedule)
-        world = World(
-            chance=chance,
-            schedule=self._schedule,
-            people=People(chance, rate),
-            stamp=Timestamps(),
-            start_ms=start_ms,
-        )
-        sessions = Sessions(world)
-        self._customers = Customers(world)
+        people, stamp = People(Chance(seed, stream=3), rate), Timestamps()
+
+        def world(stream: int) -> World:
+            return World(
+                chance=Chance(seed, stream),
+                schedule=self._schedule,
+                people=people,
+                stamp=stamp,
+                start_ms=start_ms,
+            )
+
+        worlds = {
+            name: world(_FIRST_SOURCE_STREAM + number) for number, name in enumerate(DEFAULT_MIX)
+        }
+        sessions = Sessions(worlds["session"])
+        purchases = Purchases(worlds["purchase"], sessions.bought)
+        social = Social(worlds["social"])
         self._sources: dict[str, _Source] = {
             "session": sessions,
-            "survey_response": Surveys(world),
-            "purchase": Purchases(world, sessions.bought),
-            "support_ticket": Support(world),
-            "social": Social(world),
-            "loyalty": Loyalty(world),
-            "marketing_spend": Marketing(world),
-            "customer": self._customers,
+            "survey_response": Surveys(worlds["survey_response"]),
+            "purchase": purchases,
+            "support_ticket": Support(worlds["support_ticket"]),
+            "social": social,
+            "loyalty": Loyalty(worlds["loyalty"]),
+            "marketing_spend": Marketing(worlds["marketing_spend"]),
+            "customer": Customers(worlds["customer"]),
         }
-        customers = shares.get("customer", 0.0) / math.fsum(shares.values())
-        self._leaving = min(_MOST_LEAVING, customers * _WAVE)
+
+        def added(kind: str, times: float) -> float:
+            return min(_MOST_ADDED, times * shares.get(kind, 0.0) / math.fsum(shares.values()))
+
+        waves = (
+            Wave("churn-wave", added("customer", 40.0), struck_leaving),
+            Wave("refund-wave", added("purchase", 0.4), purchases.struck_refund),
+            Wave("bad-press", added("social", 0.6), social.outcry),
+        )
+        self._waves = tuple((world(4 + number), wave) for number, wave in enumerate(waves))
 
     @property
     def held(self) -> int:
@@ -145,10 +163,10 @@ class Simulator:
                 yield at_ms, event
                 for fault in self._faults.after(event):
                     yield at_ms, fault
-            if self._schedule.on("churn-wave") and self._chance.hit(self._leaving):
-                leaving = self._customers.leave(at_ms, struck=True)
-                if leaving is not None:
-                    yield at_ms, leaving
+            for world, wave in self._waves:
+                added = wave.after(world, at_ms)
+                if added is not None:
+                    yield at_ms, added
 
 
 def _disordered(

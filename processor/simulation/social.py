@@ -8,9 +8,12 @@ from processor.simulation.world import Event, World
 _ACCOUNTS: Final = {"@acme": "instagram", "@acme_support": "x", "@acme_jp": "line"}
 _ACCOUNT: Final = Weighted({"@acme": 0.6, "@acme_support": 0.25, "@acme_jp": 0.15})
 _FIRST_FOLLOWERS: Final = {"@acme": 182_400, "@acme_support": 23_150, "@acme_jp": 41_780}
+"""Of a base of 100,000 customers or fewer; a larger one has more."""
+
+_FOLLOWED_BASE: Final = 100_000
 _ACTION: Final = Weighted(
     {
-        "like": 0.36,
+        "like": 0.383,
         "story_view": 0.18,
         "story_completed": 0.13,
         "comment": 0.07,
@@ -18,15 +21,16 @@ _ACTION: Final = Weighted(
         "mention": 0.05,
         "save": 0.04,
         "post_click": 0.04,
-        "follow": 0.04,
-        "unfollow": 0.015,
+        "follow": 0.02,
+        "unfollow": 0.012,
         "response": 0.02,
         "conversion": 0.005,
     }
 )
+_OUTCRY: Final = Weighted({"mention": 0.55, "comment": 0.2, "unfollow": 0.25})
 _RESPONSE_S: Final = lognormal(median=1_400, sigma=0.9)
 _NO_ACCOUNT: Final = 0.03
-_SNAPSHOT_EVERY_MS: Final = 5 * 60_000
+_SNAPSHOT_EVERY_MS: Final = 60 * 60_000
 
 
 class Social:
@@ -36,7 +40,10 @@ class Social:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._followers = dict(_FIRST_FOLLOWERS)
+        base = max(_FOLLOWED_BASE, world.people.base)
+        self._followers = {
+            account: count * base // _FOLLOWED_BASE for account, count in _FIRST_FOLLOWERS.items()
+        }
         self._next_snapshot_ms = dict.fromkeys(_ACCOUNTS, world.start_ms)
         self._viewing = dict.fromkeys(_ACCOUNTS, 0)
 
@@ -44,8 +51,7 @@ class Social:
         """Returns what happens on an account at an instant; first of all its followers."""
         chance = self._world.chance
         account = chance.pick(_ACCOUNT)
-        event = self._world.event("social", at_ms)
-        event["dimensions"] = {"channel": "social", "platform": _ACCOUNTS[account]}
+        event = _event(self._world, account, at_ms)
         if at_ms >= self._next_snapshot_ms[account]:
             self._next_snapshot_ms[account] = at_ms + _SNAPSHOT_EVERY_MS
             event["account"] = account
@@ -62,6 +68,21 @@ class Social:
             event["response_seconds"] = int(seconds) if chance.hit(0.5) else round(seconds, 1)
         return event
 
+    def outcry(self, world: World, at_ms: int) -> Event | None:
+        """Returns what somebody does who heard ``bad-press``; ``None`` where it does not strike.
+
+        Args:
+            world: of the wave.
+            at_ms: epoch milliseconds.
+        """
+        account = world.chance.pick(_ACCOUNT)
+        event = _event(world, account, at_ms)
+        if not world.schedule.strikes("bad-press", event["dimensions"]):
+            return None
+        event["account"] = account
+        event["action"] = self._count(account, world.chance.pick(_OUTCRY))
+        return event
+
     def _count(self, account: str, action: str) -> str:
         """Returns the action, or one that is possible instead."""
         if action == "follow":
@@ -75,3 +96,9 @@ class Social:
                 return "like"
             self._viewing[account] -= 1
         return action
+
+
+def _event(world: World, account: str, at_ms: int) -> Event:
+    event = world.event("social", at_ms)
+    event["dimensions"] = {"channel": "social", "platform": _ACCOUNTS[account]}
+    return event

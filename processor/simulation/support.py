@@ -101,7 +101,7 @@ class Support:
 
     def _ticket(self, opened_ms: int) -> _Ticket:
         world = self._world
-        customer = world.people.somebody()
+        customer = world.somebody()
         dimensions = world.dimensions(customer, world.channel_of(customer))
         dimensions["team"] = world.chance.pick(_TEAM)
         return _Ticket(world.chance.uuid(), opened_ms, customer, dimensions)

@@ -64,7 +64,7 @@ class Surveys:
     def emit(self, at_ms: int) -> Event:
         """Returns the response given at an instant, epoch milliseconds."""
         world, chance = self._world, self._world.chance
-        customer = world.people.somebody()
+        customer = world.somebody()
         channel = world.channel_of(customer)
         event = world.event("survey_response", at_ms)
         if not chance.hit(_ANONYMOUS):
@@ -97,13 +97,14 @@ class Surveys:
         struck = self._world.schedule.strikes("nps-drop", dimensions)
         shares = _worse(mood) if struck else _Nps(mood.promoters, mood.detractors)
         short_scale = chance.pick(_NPS_SCALE) == 5  # noqa: PLR2004 - the five-point variant
-        share = chance.random()
+        # Two draws whatever the answer: an incident leaves the surveys that follow as they are.
+        share, which = chance.random(), chance.random()
         if share < shares.promoters:
-            score = 5 if short_scale else chance.pick(_PROMOTER)
+            score = 5 if short_scale else _PROMOTER.at(which)
         elif share < 1 - shares.detractors:
-            score = 4 if short_scale else chance.pick(_PASSIVE)
+            score = 4 if short_scale else _PASSIVE.at(which)
         else:
-            score = chance.pick(_DETRACTOR_OF_5 if short_scale else _DETRACTOR)
+            score = (_DETRACTOR_OF_5 if short_scale else _DETRACTOR).at(which)
         event["score"] = score
         if short_scale:
             event["scale"] = 5

@@ -25,8 +25,8 @@ _PLAN: Final = Weighted({"free": 0.40, "monthly": 0.38, "yearly": 0.22})
 _PEOPLE: Final = 20_000
 """Customers seen by name; the base that snapshots count is larger."""
 
-_BASE_PER_RATE: Final = 1_000
-"""Customers of the base for each event per second: a base that produces such a stream."""
+_BASE_PER_RATE: Final = 5_000
+"""Customers of the base for each event per second: some 17 events a day of each."""
 
 _SMALLEST_BASE: Final = 5_000
 
@@ -91,10 +91,11 @@ MOODS: Final = {
 
 @dataclass(slots=True)
 class World:
-    """What all sources of events share.
+    """What a source of events has to do with.
 
     Attributes:
-        chance: the one stream of draws.
+        chance: the source's own stream of draws, so that what goes wrong in one source leaves the
+            events of the others as they are.
         schedule: the incidents, at the moment of the event in the making.
         people: the customers.
         stamp: writes epoch milliseconds as ``occurred_at`` wants them.
@@ -110,6 +111,10 @@ class World:
     def event(self, kind: str, at_ms: int) -> Event:
         """Returns an event with the fields that all have."""
         return {"type": kind, "event_id": self.chance.uuid(), "occurred_at": self.stamp(at_ms)}
+
+    def somebody(self) -> Customer:
+        """Returns a customer, the busy ones more often."""
+        return self.people.somebody(self.chance)
 
     def dimensions(self, customer: Customer, channel: str | None = None) -> dict[str, str]:
         """Returns the dimensions of what a customer does; now and then a producer omits some.
@@ -137,59 +142,58 @@ class People:
     """The customers, few of whom do most of what is done.
 
     Args:
-        chance: where they come from.
+        chance: where the first of them come from.
         rate: events per second; the base grows with it.
     """
 
-    __slots__ = ("_chance", "_next_number", "_people", "base")
+    __slots__ = ("_next_number", "_people", "base")
 
     def __init__(self, chance: Chance, rate: float) -> None:
-        self._chance = chance
         self._next_number = 1
-        self._people: list[Customer] = [self._new() for _ in range(_PEOPLE)]
+        self._people: list[Customer] = [self._new(chance) for _ in range(_PEOPLE)]
         self.base = max(_SMALLEST_BASE, round(rate * _BASE_PER_RATE))
 
-    def _new(self) -> Customer:
-        chance = self._chance
+    def _new_id(self) -> str:
         number = self._next_number
         self._next_number += 1
+        return f"cust-{number:07d}"
+
+    def _new(self, chance: Chance) -> Customer:
         return Customer(
-            id=f"cust-{number:07d}",
+            id=self._new_id(),
             channel=chance.pick(_HOME_CHANNEL),
             product=chance.pick(_PRODUCT),
             country=chance.pick(_COUNTRY),
             plan=chance.pick(_PLAN),
         )
 
-    def _place(self) -> int:
-        """Returns an index, skewed: a tenth of the customers do nearly half of it all."""
-        share = self._chance.random()
-        return int(share * share * share * len(self._people))
+    def somebody(self, chance: Chance) -> Customer:
+        """Returns a customer, skewed: a tenth of the customers do nearly half of it all."""
+        share = chance.random()
+        return self._people[int(share * share * share * len(self._people))]
 
-    def somebody(self) -> Customer:
-        """Returns a customer, the busy ones more often."""
-        return self._people[self._place()]
-
-    def join(self) -> Customer:
+    def join(self, chance: Chance) -> Customer:
         """Returns a new customer, and counts them."""
-        customer = self._new()
+        customer = self._new(chance)
         # The named stay as many, so that an endless run does not grow: somebody falls silent.
-        self._people[self._chance.below(len(self._people))] = customer
+        self._people[chance.below(len(self._people))] = customer
         self.base += 1
         return customer
 
-    def leave(self, wanted: Callable[[Customer], bool]) -> Customer | None:
+    def leave(self, chance: Chance, wanted: Callable[[Customer], bool]) -> Customer | None:
         """Returns a customer who leaves, and uncounts them; they are not seen again.
 
         Args:
+            chance: decides who.
             wanted: who may leave; ``None`` is returned where nobody such is found in a few tries.
         """
         for _ in range(32):
-            place = self._chance.below(len(self._people))
+            place = chance.below(len(self._people))
             customer = self._people[place]
             if wanted(customer):
-                # The next in line becomes known by name; the base has lost one.
-                self._people[place] = self._new()
+                # The next in line, one of the same kind, becomes known by name: whoever else
+                # looks for somebody finds as many on each channel as before.
+                self._people[place] = customer._replace(id=self._new_id())
                 self.base = max(0, self.base - 1)
                 return customer
         return None

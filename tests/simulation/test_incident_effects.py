@@ -57,7 +57,7 @@ def test_ctr_drops() -> None:
     events = stream("ctr-drop@40s+40s")
     assert ctr(within(events, *BEFORE)) > 3
     # The pages open at its beginning are still clicked as before.
-    assert ctr(within(events, 50, 80)) < 1.5
+    assert ctr(within(events, 60, 80)) < 1.5
     assert ctr(within(events, 90, 120)) > 3
 
 
