@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak lock clean
+.PHONY: help demo test lint format docs bench soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ lint: .venv/installed-dev ## ruff, mypy strict, import contracts
 format: .venv/installed-dev ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/installed-dev ## write the generated pages again: the metrics in README.md and docs/
+	$(BIN)/python -m processor.metrics.table README.md
+	$(BIN)/cxpulse metrics --markdown > docs/metrics.md
 
 bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,7 +10,7 @@ from doctest import DocTestParser
 from itertools import takewhile
 from typing import Final
 
-from processor.metrics.catalogue import CATALOGUE
+from processor.metrics.catalogue import CATALOGUE, configured
 from processor.metrics.registry import Metric
 from schemas.readings import Unit
 
@@ -133,24 +133,50 @@ segment, in `publisher.metrics`, and in `cxpulse replay` of the same configurati
 the same modules. A metric counts from when its module is loaded: for the time before, replay the
 log. What was counted stays as it was counted, so give a definition that changes a new name. Events
 are counted once for each distinct combination of the fields that conditions and means read: scores,
-actions and dimensions cost little, an identity or a page read in a condition costs a look at every
-event. Modules are code, and run with the worker's rights.
+actions and dimensions cost next to nothing. An identity or a page in a condition, and `distinct`
+and `quantile`, cost a look at every event: a worker counts about half as many a second.
+
+Modules are code, and run with the worker's rights.
 """
 
 _FORMULA: Final = "Formula:"
 
 
+_OTHERWISE: Final = """\
+# Other definitions
+
+Settings of `[engine]` choose them. They are of the same measures, or of more.
+"""
+
+_SETTINGS: Final = (
+    ('bounce_mode = "ga4"', configured(bounce_mode="ga4")),
+    ("customer_lifespan_years = 5", configured(customer_lifespan_years=5)),
+    (
+        'survey_responses = "latest_per_customer"',
+        configured(survey_responses="latest_per_customer"),
+    ),
+)
+
+
 def reference_markdown(catalogue: Mapping[str, Metric] = CATALOGUE) -> str:
     """The reference page of a catalogue, in Markdown."""
-    return "\n".join((_HEAD, *map(_entry, catalogue.values()), _OWN))
+    entries = (_entry(metric, f"`{metric.name}`") for metric in catalogue.values())
+    return "\n".join((_HEAD, *entries, _OTHERWISE, *_other_definitions(), _OWN))
 
 
-def _entry(metric: Metric) -> str:
-    return "\n".join(_lines(metric))
+def _other_definitions() -> Iterator[str]:
+    for setting, changed in _SETTINGS:
+        for name, metric in changed.items():
+            if metric is not CATALOGUE[name]:
+                yield _entry(metric, f"`{name}` with `{setting}`")
+
+
+def _entry(metric: Metric, title: str) -> str:
+    return "\n".join((f"## {title}", "", *_lines(metric)))
 
 
 def _lines(metric: Metric) -> Iterator[str]:
-    yield from (f"## `{metric.name}`", "", f"{metric.summary}.", "")
+    yield from (f"{metric.summary}.", "")
     if remarks := _remarks(metric):
         yield from (*remarks, "")
     yield f"- Formula: `{metric.formula}`"

@@ -1,10 +1,18 @@
-"""The catalogue as data and as a Markdown table, for the README and `cxpulse metrics`."""
+"""The catalogue as data and as a Markdown table, for the README and `cxpulse metrics`.
 
+``python -m processor.metrics.table README.md`` writes the table of a page again.
+"""
+
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from processor.metrics.catalogue import CATALOGUE
 from processor.metrics.registry import Metric
+
+BEGIN: Final = "<!-- catalogue: begin -->"
+END: Final = "<!-- catalogue: end -->"
 
 _COLUMNS: Final = ("name", "unit", "what", "interval")
 
@@ -45,3 +53,19 @@ def catalogue_markdown(catalogue: Mapping[str, Metric] = CATALOGUE) -> str:
 def _line(cells: list[str] | tuple[str, ...]) -> str:
     # A bar would end the cell.
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def with_table(page: str) -> str:
+    """The page with the catalogue's table between `BEGIN` and `END`.
+
+    Raises:
+        ValueError: the page lacks one of the marks.
+    """
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    return f"{page[:begin]}\n{catalogue_markdown()}{page[end:]}"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        path = Path(name)
+        path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")

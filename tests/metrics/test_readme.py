@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
-from processor.metrics.table import catalogue_markdown
+import pytest
+
+from processor.metrics.table import BEGIN, END, catalogue_markdown, with_table
 
 README = Path(__file__).parents[2] / "README.md"
-BEGIN, END = "<!-- catalogue: begin -->", "<!-- catalogue: end -->"
 
 
 def test_the_table_in_the_readme_is_generated() -> None:
     text = README.read_text(encoding="utf-8")
-    table = text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
-    assert table.strip() == catalogue_markdown().strip()
+    assert text == with_table(text), "write it again: make docs"
+
+
+def test_the_table_stands_between_its_marks() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert with_table(page) == f"before\n{BEGIN}\n{catalogue_markdown()}{END}\nafter\n"
+    with pytest.raises(ValueError, match="not found"):
+        with_table("no table")

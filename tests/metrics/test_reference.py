@@ -11,9 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def test_the_page_in_the_repository_is_generated() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference_markdown(), (
-        "write it again: cxpulse metrics --markdown > docs/metrics.md"
-    )
+    assert PAGE.read_text(encoding="utf-8") == reference_markdown(), "write it again: make docs"
 
 
 @pytest.mark.parametrize("metric", CATALOGUE.values(), ids=CATALOGUE)
@@ -23,6 +21,16 @@ def test_every_metric_has_formula_source_and_a_worked_example(metric: Metric) ->
     assert metric.source in entry
     assert f"- Unit: {metric.unit}" in entry
     assert f"{metric.name}(" in entry.partition("```pycon")[2]
+
+
+def test_the_definitions_that_settings_choose_are_there() -> None:
+    text = reference_markdown()
+    for title, said in (
+        ('`bounce_rate` with `bounce_mode = "ga4"`', "GA4"),
+        ("`clv` with `customer_lifespan_years = 5`", "configured lifespan"),
+        ('`ces` with `survey_responses = "latest_per_customer"`', "latest answer"),
+    ):
+        assert said in text.split(f"## {title}\n")[1].split("## ")[0]
 
 
 def test_an_entry_has_the_remarks_of_its_docstring_and_says_what_nothing_is() -> None:
