@@ -50,8 +50,24 @@ def simulate(
 
     To Kafka they go at the pace at which they happen, to a file as fast as they can be written.
 
+    Incidents, each for a few minutes unless told, for events with the given dimensions only:
+
+    \b
+    nps-drop         fewer promoters, more detractors
+    csat-drop        half as many are satisfied
+    ctr-drop         a fifth of the clicks
+    bounce-spike     twice as many leave after one page
+    cart-trouble     an eighth of the orders from carts
+    refund-wave      ten times the refunds
+    slow-support     answers and solutions take five times as long
+    churn-wave       customers leave a hundred times as often
+    bad-press        mentions and comments surge, followers go
+    outage           no sessions at all
+    duplicate-storm  events are sent again; no metric moves
+    poison           events that break the contract; no metric moves
+
     Example: cxpulse simulate --rate 1000 --seed 7 --duration 60s --incident nps-drop@30s
-    """
+    """  # noqa: D301 - the character, not its escape, tells the help to keep these lines apart
     import time
 
     plan: dict[str, Any] = {
