@@ -47,6 +47,7 @@ def check_configuration() -> tuple[Settings | None, Verdict]:
     """The settings, ``None`` where they cannot be used, and the verdict."""
     try:
         settings = load_settings()
+        settings.catalogue(settings.own_metrics())
     except ConfigurationError as error:
         problems = "; ".join(str(error).splitlines())
         return None, Verdict("configuration", ok=False, finding=f"{problems}: correct it")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from processor.cli.checks import check_configuration
 from processor.core.observation import Observation
 from processor.metrics.catalogue import CATALOGUE, configured
 from processor.metrics.event_model import Kind, field_names, field_of
@@ -128,6 +129,19 @@ def test_commands_end_with_a_sentence(command: list[str], tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{tmp_path / 'mine.py'}:2: the name nps is taken" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_doctor_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CX_CONFIG", str(tmp_path / "cx.toml"))
+    (tmp_path / "cx.toml").write_text('[metrics]\nmodules = ["mine.py"]\n')
+    (tmp_path / "mine.py").write_text(HEAD + 'count("x", summary="s", event="session")')
+    settings, verdict = check_configuration()
+    assert settings is not None
+    assert verdict.ok
+    (tmp_path / "mine.py").write_text(HEAD + 'count("x", summary="s", event="sessions")')
+    settings, verdict = check_configuration()
+    assert (settings, verdict.ok) == (None, False)
+    assert "mine.py:2: x: there are no sessions events" in verdict.finding
 
 
 def at_run_time(own: OwnMetric, **event: Any) -> tuple[Any, Any]:

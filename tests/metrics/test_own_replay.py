@@ -3,13 +3,17 @@
 import json
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from processor.metrics.catalogue import CATALOGUE
+from processor.metrics.catalogue import CATALOGUE, configured
+from processor.metrics.own_modules import load_own
+from processor.replay import replay
 from schemas.timestamps import format_rfc3339
 from tests.cli.commands import run
 from tests.metrics.own_example import (
+    MODULE,
     Event,
     encoded,
     events,
@@ -18,6 +22,7 @@ from tests.metrics.own_example import (
     within,
     write_example,
 )
+from tests.replay.replays import config
 
 BEGIN_MS = 1_772_366_400_000
 HOUR_MS = 3_600_000
@@ -98,6 +103,30 @@ def test_the_others_are_as_without(
     assert done.returncode == 0, done.stderr
     without = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row for row in rows if row["metric"] in CATALOGUE] == without
+
+
+def test_batches_and_partitions_make_no_difference(happened: list[Event], tmp_path: Path) -> None:
+    write_example(tmp_path)
+    own = load_own([MODULE], tmp_path)
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"".join(encoded(event) + b"\n" for event in happened))
+
+    def readings(**options: Any) -> list[Event]:
+        return list(
+            replay(
+                [log],
+                config=config("5m", "1h"),
+                metrics=configured(own=own),
+                own=own,
+                final=True,
+                now_ms=BEGIN_MS + 6 * HOUR_MS,
+                **options,
+            )
+        )
+
+    at_once = readings()
+    assert readings(partitions=3) == readings(batch_lines=17) == at_once
+    assert any(row["metric"] == "social_response_p90" and row["n"] > 30 for row in at_once)
 
 
 def test_the_command_lists_them_last(tmp_path: Path) -> None:
