@@ -115,8 +115,10 @@ async def test_f13_events_that_expired_uncounted_are_counted_as_missed_and_flagg
         await eventually(
             lambda: flags(scenario), lambda seen: seen.get("nps|1h|all") is True, what="flagged"
         )
-        readings = await scenario.state.readings()
-    assert readings["nps|1h|all"]["n"] == 15
+        readings = await eventually(
+            scenario.state.readings, lambda rows: rows["nps|1h|all"]["n"] == 15, what="15 answers"
+        )
+    assert readings["nps|1h|all"]["incomplete"]
     assert await scenario.state.stat("counted") == 15
     assert await scenario.state.stat("missed") == 15
     assert not readings["bounce_rate|1h|all"]["incomplete"], "sessions lack nothing"
