@@ -40,8 +40,8 @@ from processor.state.keys import Keys
 from processor.state.partition import PartitionStore
 from processor.state.redis_url import async_client
 from processor.streaming.app import create_app
+from processor.streaming.fetching import RecordBatch
 from processor.streaming.topics import create_missing, event_topics
-from processor.streaming.transport import RecordBatch
 from processor.streaming.worker import Worker
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339

@@ -24,8 +24,9 @@ from faust.types import TP
 
 from processor.settings import Settings, load_settings
 from processor.streaming.app import CxApp, create_app
+from processor.streaming.fetching import RecordBatch
 from processor.streaming.topics import event_topics
-from processor.streaming.transport import BatchConsumer, RecordBatch
+from processor.streaming.transport import BatchConsumer
 from processor.streaming.worker import Worker
 
 

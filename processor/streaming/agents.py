@@ -4,7 +4,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 
 from mode import CrashingSupervisor
 
-from processor.streaming.transport import BatchingApp, RawSchema, RecordBatch
+from processor.streaming.fetching import RecordBatch
+from processor.streaming.transport import BatchingApp, RawSchema
 from schemas.events import EventType
 
 Process = Callable[[RecordBatch], Awaitable[None]]

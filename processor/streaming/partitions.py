@@ -29,12 +29,13 @@ from processor.state.table import PaneTable
 from processor.streaming.attempts import RETRY_MAX_S, Attempts
 from processor.streaming.bounded import within
 from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.fetching import RecordBatch
 from processor.streaming.flushing import Flusher, is_rebuilt
 from processor.streaming.owned import OwnedPartition
 from processor.streaming.progress import Attempt
 from processor.streaming.resuming import Resumer
 from processor.streaming.topic_watch import TopicWatch
-from processor.streaming.transport import BatchConsumer, RecordBatch
+from processor.streaming.transport import BatchConsumer
 from schemas.events import EventType
 
 __all__ = ["OwnedPartition", "Partitions"]

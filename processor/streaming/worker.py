@@ -30,6 +30,7 @@ from processor.state.replies import raw
 from processor.state.table import PaneTable
 from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.deadletter import DeadLetters
+from processor.streaming.fetching import RecordBatch
 from processor.streaming.health import Health
 from processor.streaming.health_server import HealthServer, health_routes
 from processor.streaming.kafka import client_options, durable_producer, readings_producer
@@ -37,7 +38,7 @@ from processor.streaming.observer import Observer
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
 from processor.streaming.topics import create_missing, event_topics
-from processor.streaming.transport import BatchConsumer, BatchingApp, RecordBatch
+from processor.streaming.transport import BatchConsumer, BatchingApp
 
 log = logging.getLogger(__name__)
 

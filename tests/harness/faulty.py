@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from processor.cli import main
 from processor.state.partition import PartitionStore
+from processor.streaming.fetching import BatchConsumerThread, RecordBatch
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
-from processor.streaming.transport import BatchConsumerThread, RecordBatch
 
 FAULTS: Final[dict[str, Callable[[], None]]] = {}
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from faust.types import TP
 from redis.asyncio import Redis
@@ -14,9 +14,12 @@ from processor.state.base_register import BaseRegister
 from processor.state.keys import Keys
 from processor.state.partition import PartitionStore, SegmentRegister
 from processor.streaming.deadletter import DeadLetter, DeadLetters
+from processor.streaming.fetching import RecordBatch
 from processor.streaming.partitions import Partitions
-from processor.streaming.transport import BatchConsumer, RecordBatch
 from schemas.events import EventType
+
+if TYPE_CHECKING:
+    from processor.streaming.transport import BatchConsumer
 
 SURVEYS = TP("surveys", 0)
 TIMESTAMP_MS = time.time_ns() // 1_000_000 - 90_000
