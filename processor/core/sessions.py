@@ -292,8 +292,26 @@ class Sessions:
         if not entry.pending:
             return entry.spans
         spans = [*entry.spans[:-1], *(s.copy() for s in entry.spans[-1:])]
-        for action in entry.pending:
-            self._append(spans, action)
+        tail = spans[-1] if spans else None
+        timeout_ms, longest_ms = self.timeout_ms, self.longest_ms
+        # As `_append` for each, without its calls: every touch comes through here for all that is
+        # pending, which was a quarter of the time that session events take.
+        for at_ms, _, _, bits, dimensions in entry.pending:
+            if (
+                tail is not None
+                and not tail.bits & _ENDED
+                and at_ms - tail.last_ms < timeout_ms
+                and at_ms - tail.first_ms <= longest_ms
+            ):
+                if at_ms > tail.last_ms:
+                    tail.last_ms = at_ms
+                elif at_ms < tail.first_ms:
+                    tail.first_ms = at_ms
+                tail.page_views += bits & _VIEWED
+                tail.bits |= bits
+            else:
+                tail = _Span(at_ms, at_ms, bits & _VIEWED, bits, dimensions)
+                spans.append(tail)
         return spans
 
     def _absorb(self, entry: _Entry, action: Action) -> None:
