@@ -120,6 +120,7 @@ def _incomplete(row: dict[str, Any]) -> bool:
     return bool(row["incomplete"])
 
 
+@pytest.mark.soak  # over a minute; fault 11 and the test above empty a Redis in each run
 @pytest.mark.timeout(240)
 async def test_a_worker_killed_while_it_fills_redis_again(emptied: Scenario) -> None:
     await emptied.create_topics()
