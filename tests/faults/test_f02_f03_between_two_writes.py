@@ -70,10 +70,18 @@ async def kill_and_restart(scenario: Scenario, redis_url: str, *, before: bool) 
     await scenario.create_topics()
     size = len(log) // (KILLS + 1)
     behind_by: list[int] = []
+
+    async def begun() -> bool:
+        metas = [await scenario.state.meta(*part) for part in scenario.partitions]
+        pids = {meta.get("owner", "").split(":")[1:2] == [str(worker.pid)] for meta in metas}
+        return pids == {True} and all(meta.get("offset") for meta in metas)
+
     async with Gate(redis_url) as gate:
         behind = replace(scenario.deployment, redis_url=gate.url)
         with scenario.worker(deployment=behind) as worker:
             for number in range(KILLS):
+                # A claim is followed by a flush of nothing: past those, each has events.
+                await eventually(begun, what="partitions claimed and flushed")
                 kill = KillAtFlush(worker, at=scenario.random.randrange(MOST_FLUSHES))
                 if before:
                     gate.before = kill

@@ -98,10 +98,13 @@ class _Writer:
         self._random = random.Random(seed)
         self._times = times
         self._number = self._sessions = 0
+        self._visitors_most = _VISITORS
         self._visitors: list[_Visitor] = []
         self._gone: list[_Visitor] = []
 
     def write(self, count: int) -> Iterator[LoggedEvent]:
+        # So few that each acts often: who did nothing for long would be a doubtful session.
+        self._visitors_most = max(1, min(_VISITORS, count // 100))
         repeats: list[tuple[int, int, LoggedEvent]] = []
         span = self._times.end_ms - self._times.start_ms - DISORDER_MS
         for position in range(count):
@@ -184,7 +187,7 @@ class _Writer:
 
     def _session(self, at_ms: int) -> LoggedEvent:
         r = self._random
-        while len(self._visitors) < _VISITORS:
+        while len(self._visitors) < self._visitors_most:
             self._visitors.append(self._visitor())
         visitor = r.choice(self._visitors)
         while at_ms in visitor.used_ms:  # which of two at once comes first is not what is tested
