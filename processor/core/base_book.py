@@ -8,13 +8,13 @@
               s1      s2
 """
 
-import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from processor.core.base_register import Answer, Inquiry, Knot
 from processor.core.bases import BaseEvent, BasePlan, Stored, Subject, needed
+from processor.core.identity import keyed_digest
 from processor.core.panes import MINUTE_MS, Tier
 from processor.core.rollup import add_into
 
@@ -192,8 +192,7 @@ class BaseBook:
             return ""
         account = self._accounts.get(name)
         if account is None:
-            key = self._identity_key
-            account = hashlib.blake2b(name.encode(), digest_size=8, key=key).hexdigest()
+            account = keyed_digest(name, self._identity_key, 8).hex()
             if account not in self._told_apart and len(self._told_apart) >= ACCOUNTS_MAX:
                 return OTHER_ACCOUNT
             self._told_apart.add(account)

@@ -8,7 +8,6 @@ at C speed; a batch with an event out of the allowed times, or written with anot
 The event clock runs in whole seconds: the start of the second of the latest event.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -24,6 +23,7 @@ from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
 from processor.core.event_fields import Event
+from processor.core.identity import keyed_digest
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
@@ -390,9 +390,7 @@ class PartitionEngine:
         )
 
     def _pseudonym(self, identity: str) -> str:
-        return hashlib.blake2b(
-            identity.encode(), digest_size=16, key=self.config.identity_key
-        ).hexdigest()
+        return keyed_digest(identity, self.config.identity_key, 16).hex()
 
     def _correct(self, corrections: Iterable[Correction]) -> None:
         count_session = self._count_session

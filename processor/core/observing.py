@@ -1,6 +1,5 @@
 """What the events of one partition are observed for, beside what they count."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -9,6 +8,7 @@ import xxhash
 from processor.core.config import EngineConfig
 from processor.core.customers import Customers, Order
 from processor.core.event_fields import Event, reader
+from processor.core.identity import keyed_digest
 from processor.core.measures import MeasurePlan
 from processor.core.observed import Observed, pane_samples
 from processor.core.sample import key_of, note_of
@@ -137,6 +137,5 @@ class _Keys(dict[str, int]):
         self._hash_key = hash_key
 
     def __missing__(self, identity: str) -> int:
-        digest = hashlib.blake2b(identity.encode(), digest_size=8, key=self._hash_key).digest()
-        key = self[identity] = key_of(digest)
+        key = self[identity] = key_of(keyed_digest(identity, self._hash_key, 8))
         return key
