@@ -7,7 +7,7 @@ distinct combination of values.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from processor.core.estimate import Counts, Estimate
 from processor.core.observation import Observation
@@ -21,6 +21,8 @@ from schemas.readings import Unit
 FAILURES: Final = "own_metric_failures"
 _COUNTED: Final = "own_failures.n"
 _OBSERVED: Final = "own_failures"
+
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +73,29 @@ def _not_money(_counts: Counts, currency: str) -> Estimate:
     raise TypeError(f"{FAILURES} is not money: ask compute(counts), not {currency}")
 
 
+def _all_added(
+    applied: Iterable[Callable[[tuple[Any, ...]], Iterable[_T] | None]],
+    values: tuple[Any, ...],
+    added_to: list[_T],
+) -> bool:
+    """Whether no rule failed; what the others add goes into the list."""
+    failed = False
+    for apply in applied:
+        added = apply(values)
+        if added is None:
+            failed = True
+        else:
+            added_to.extend(added)
+    return not failed
+
+
 def _counting(plan: MeasurePlan, rules: Sequence[tuple[OwnMetric, Rule]]) -> MeasurePlan:
     reads, applied = _placed(plan.reads, rules)
     width, count_others = len(plan.reads), plan.count
 
     def count(values: tuple[Any, ...]) -> Increments:
         counted = list(count_others(values[:width]))
-        failed = False
-        for apply in applied:
-            added = apply(values)
-            if added is None:
-                failed = True
-            else:
-                counted += added
-        if failed:
+        if not _all_added(applied, values, counted):
             counted.append((_COUNTED, 1))
         return tuple(counted)
 
@@ -97,14 +108,7 @@ def _observing(plan: MeasurePlan, rules: Sequence[tuple[OwnMetric, Rule]]) -> Me
 
     def observe(values: tuple[Any, ...]) -> list[Observation]:
         observed = list(observe_others(values[:width])) if width else []
-        failed = False
-        for apply in applied:
-            added = apply(values)
-            if added is None:
-                failed = True
-            else:
-                observed += added
-        if failed:
+        if not _all_added(applied, values, observed):
             observed.append(Observation(_OBSERVED, None))
         return observed
 
