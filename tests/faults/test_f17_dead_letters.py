@@ -105,7 +105,7 @@ async def place_of_poison(scenario: Scenario) -> tuple[Part, int]:
 
 def is_good(event: LoggedEvent) -> bool:
     """Whether an event is none of the log's own refusals, which would wait for letters, too."""
-    return b"occurred_at" in event.value and b"2999" not in event.value
+    return b"occurred_at" in event.value and b'"2999-01-01T' not in event.value
 
 
 async def held_at(scenario: Scenario, part: Part) -> tuple[int, int]:
