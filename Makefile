@@ -50,7 +50,7 @@ lock: .venv/installed-dev ## write both lock files again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra embedded pyproject.toml build-requirements.in -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --extra embedded --group dev pyproject.toml build-requirements.in -o requirements-dev.lock
+	  --extra embedded --extra parquet --extra apprise --group dev pyproject.toml build-requirements.in -o requirements-dev.lock
 
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
