@@ -1,0 +1,1 @@
+"""Event topics copied into log files."""

@@ -1,0 +1,35 @@
+"""The configuration: ``cxpulse.toml``, and ``CX_…`` variables over it.
+
+``CX_KAFKA__BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``, and so on. Secrets are
+:class:`~pydantic.SecretStr`: they are not shown when settings are printed or logged.
+"""
+
+from processor.settings.kafka import KafkaSettings
+from processor.settings.sections import (
+    EngineSettings,
+    MetricsSettings,
+    PrivacySettings,
+    PublisherSettings,
+    RedisSettings,
+    WorkerSettings,
+)
+from processor.settings.whole import (
+    ConfigurationError,
+    Settings,
+    configuration_file,
+    load_settings,
+)
+
+__all__ = [
+    "ConfigurationError",
+    "EngineSettings",
+    "KafkaSettings",
+    "MetricsSettings",
+    "PrivacySettings",
+    "PublisherSettings",
+    "RedisSettings",
+    "Settings",
+    "WorkerSettings",
+    "configuration_file",
+    "load_settings",
+]
