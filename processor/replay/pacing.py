@@ -99,7 +99,7 @@ class Pacer:
 
 def paced(
     items: Iterable[_T],
-    time_of: Callable[[_T], int],
+    time_of: Callable[[_T], int | None],
     pacer: Pacer,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -109,24 +109,57 @@ def paced(
 
     Args:
         items: in the order of the log.
-        time_of: the event time of an item, in ms.
+        time_of: the event time of an item, in ms; ``None`` for one that is due with the one before.
         pacer: tells when; not to be used by others at the same time.
         clock: seconds that never go back.
         sleep: waits for so many seconds.
     """
+    for batch in paced_batches(items, time_of, pacer, size=1, clock=clock, sleep=sleep):
+        yield from batch
+
+
+def paced_batches(
+    items: Iterable[_T],
+    time_of: Callable[[_T], int | None],
+    pacer: Pacer,
+    *,
+    size: int,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[_T]]:
+    """The items in batches of those that are due; none is kept waiting for its batch to be full.
+
+    Args:
+        items: in the order of the log.
+        time_of: as for :func:`paced`.
+        pacer: tells when; not to be used by others at the same time.
+        size: the most items in a batch.
+        clock: seconds that never go back.
+        sleep: waits for so many seconds.
+    """
     began_s: float | None = None
+    batch: list[_T] = []
     for item in items:
-        due_s = pacer.due_s(time_of(item))
-        if began_s is None:
-            began_s = clock()
-        while (left_s := began_s + due_s - clock()) > 0:
-            sleep(left_s)
-        yield item
+        if (time_ms := time_of(item)) is not None:
+            due_s = pacer.due_s(time_ms)
+            if began_s is None:
+                began_s = clock()
+            if batch and began_s + due_s > clock():
+                yield batch
+                batch = []
+            while (left_s := began_s + due_s - clock()) > 0:
+                sleep(left_s)
+        batch.append(item)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def paced_async(
     items: Iterable[_T],
-    time_of: Callable[[_T], int],
+    time_of: Callable[[_T], int | None],
     pacer: Pacer,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -135,18 +168,24 @@ async def paced_async(
 
     Args:
         items: in the order of the log. What it takes to get the next one blocks the loop.
-        time_of: the event time of an item, in ms.
+        time_of: as for :func:`paced`.
         pacer: tells when; not to be used by others at the same time.
         clock: seconds that never go back.
     """
     began_s: float | None = None
+    due_s = 0.0
     turn_s = -math.inf
     for item in items:
-        due_s = pacer.due_s(time_of(item))
         now_s = clock()
-        if began_s is None:
-            began_s = now_s
-        while (left_s := began_s + due_s - now_s) > 0 or now_s - turn_s > _TURN_S:
+        if (time_ms := time_of(item)) is not None:
+            due_s = pacer.due_s(time_ms)
+            if began_s is None:
+                began_s = now_s
+        while (left_s := _left_s(began_s, due_s, now_s)) > 0 or now_s - turn_s > _TURN_S:
             await asyncio.sleep(max(0.0, left_s))
             now_s = turn_s = clock()
         yield item
+
+
+def _left_s(began_s: float | None, due_s: float, now_s: float) -> float:
+    return 0.0 if began_s is None else began_s + due_s - now_s

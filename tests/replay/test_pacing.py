@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.replay.pacing import Pacer, paced, paced_async, parse_speed
+from processor.replay.pacing import Pacer, paced, paced_async, paced_batches, parse_speed
 
 TIMES = st.lists(st.integers(0, 10**13), min_size=1, max_size=50)
 
@@ -91,6 +91,23 @@ def test_what_was_due_during_a_delay_comes_at_once() -> None:
     assert hands.slept == pytest.approx([4])
 
 
+def test_what_is_due_comes_in_batches_and_none_waits_for_its_batch_to_be_full() -> None:
+    hands = Hands()
+    times = [None, 0, 0, 0, 0, None, 1000, 1000, None, 2000]
+    came = [
+        (batch, round(hands.now_s - 1000))
+        for batch in paced_batches(
+            times, lambda ms: ms, Pacer(1), size=3, clock=hands.read, sleep=hands.sleep
+        )
+    ]
+    assert came == [
+        ([None, 0, 0], 0),
+        ([0, 0, None], 0),
+        ([1000, 1000, None], 1),
+        ([2000], 2),
+    ]
+
+
 async def test_other_tasks_run_while_a_log_is_paced() -> None:
     turns = 0
 
@@ -101,9 +118,10 @@ async def test_other_tasks_run_while_a_log_is_paced() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    came = [ms async for ms in paced_async([0, 5, 3, 50], lambda ms: ms, Pacer(1))]
+    times = [None, 0, 5, None, 3, 50]
+    came = [ms async for ms in paced_async(times, lambda ms: ms, Pacer(1))]
     task.cancel()
-    assert came == [0, 5, 3, 50]
+    assert came == times
     assert turns > 2
 
 
