@@ -205,6 +205,16 @@ def statistic_of(sample: Sample, statistic: str) -> int | None:
     return None if plain is None else plain(sample)
 
 
+def is_statistic(name: str) -> bool:
+    """Whether a sample tells a number of this name.
+
+    >>> is_statistic("p90_low"), is_statistic("minor")
+    (True, False)
+    """
+    patterns = (_PERCENTILE, _MARKED, _CODED)
+    return name in _PLAIN or any(pattern.fullmatch(name) for pattern in patterns)
+
+
 def _percentile(sample: Sample, percent: int, end: str | None) -> int | None:
     if end is None:
         return sample.percentile(percent)

@@ -19,7 +19,7 @@ from processor.core.observation import Observation, magnitude_at
 from processor.metrics.plan import Increments, MeasurePlan
 from schemas.timestamps import parse_rfc3339
 
-_SCALES: Final = {
+SCALES: Final = {
     "nps": (("nps", 0, 10), ("nps5", 1, 5)),
     "csat": (("csat5", 0, 5), ("csat7", 1, 7), ("csat10", 1, 10)),
     "ces": (("ces", 1, 7),),
@@ -30,7 +30,7 @@ _SCALES: Final = {
 def _from_best_to_worst(survey: str) -> tuple[str, ...]:
     placed = (
         (Fraction(score - low, high - low), f"{family}.{score}")
-        for family, low, high in _SCALES[survey]
+        for family, low, high in SCALES[survey]
         for score in range(low, high + 1)
     )
     return tuple(name for _, name in sorted(placed, key=lambda one: -one[0]))
@@ -38,7 +38,7 @@ def _from_best_to_worst(survey: str) -> tuple[str, ...]:
 
 # A measure's code is its place here, and is stored. Of two answers at one instant the larger code
 # is kept: the answer that is lower on its scale, so that chance never flatters.
-_CODED: Final = {survey: _from_best_to_worst(survey) for survey in _SCALES}
+_CODED: Final = {survey: _from_best_to_worst(survey) for survey in SCALES}
 _CODES: Final = {name: code for names in _CODED.values() for code, name in enumerate(names)}
 
 
