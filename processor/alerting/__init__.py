@@ -1,0 +1,1 @@
+"""Rules over readings: when an alert begins, holds and ends. No clock, no network, no store."""
