@@ -144,6 +144,11 @@ class PartitionEngine:
         return self._stats["counted"]
 
     @property
+    def open_sessions(self) -> int:
+        """Sessions that are not closed; 0 for events of another type."""
+        return 0 if self.sessions is None else self.sessions.open_count
+
+    @property
     def has_changes(self) -> bool:
         """Whether :meth:`take` would give anything but the clock."""
         based = self._bases is not None and self._bases.has_changes
@@ -241,7 +246,7 @@ class PartitionEngine:
             stats=stats,
             clock_ms=self.clock_ms,
             watermark_ms=self.watermark_ms,
-            open_sessions=self.sessions.open_count if self.sessions is not None else 0,
+            open_sessions=self.open_sessions,
             samples=samples,
             customers=customers,
             inquiry=inquiry,

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from processor.streaming.counters import WorkerCounters
 from processor.streaming.progress import Attempt, Awaited
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,18 @@ RETRY_MAX_S: Final = 2.0
 """The longest pause between two tries."""
 
 
-class Attempts:
-    """What is being tried, and is tried again while Redis or Kafka does not do it."""
+_SERVERS: Final = {Awaited.REDIS: "redis", Awaited.DEAD_LETTERS: "dead_letters"}
 
-    def __init__(self) -> None:
+
+class Attempts:
+    """What is being tried, and is tried again while Redis or Kafka does not do it.
+
+    Args:
+        counters: where tries that fail are counted.
+    """
+
+    def __init__(self, counters: WorkerCounters) -> None:
+        self._counters = counters
         self._under_way: set[Attempt] = set()
 
     @property
@@ -62,6 +71,7 @@ class Attempts:
                     return await write()
                 except (RedisError, KafkaError, OSError, TimeoutError) as error:
                     attempt.error = str(error) or type(error).__name__
+                    self._counters.failed(_SERVERS[of], error)
                     log.warning("%s: %s; trying again in %.2f s", name, attempt.error, delay)
                     await asyncio.sleep(delay)
                     delay = min(2 * delay, RETRY_MAX_S)

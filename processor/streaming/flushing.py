@@ -7,6 +7,7 @@
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -16,6 +17,7 @@ from processor.core.segments import Segmentation
 from processor.state.base_register import BaseRegister
 from processor.state.partition import SegmentRegister
 from processor.streaming.attempts import Attempts
+from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetters
 from processor.streaming.owned import OwnedPartition
 from processor.streaming.progress import Awaited
@@ -35,6 +37,7 @@ class Flusher:
         base_register: where partitions tell one another of snapshots.
         dead_letters: where refused records go.
         attempts: where what has to be tried again is known.
+        counters: where flushes are counted.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class Flusher:
         base_register: BaseRegister,
         dead_letters: DeadLetters,
         attempts: Attempts,
+        counters: WorkerCounters,
     ) -> None:
         self._segmentation = segmentation
         self._register = register
         self._base_register = base_register
         self._dead_letters = dead_letters
         self._attempts = attempts
+        self._counters = counters
 
     async def flush(self, partition: OwnedPartition, consumer: BatchConsumer | None) -> None:
         """Write all that a partition has gathered, with the next offset; tries until it is done.
@@ -61,7 +66,7 @@ class Flusher:
             Fenced: another worker owns it.
             OffsetMoved: the store is not as this worker left it.
         """
-        engine = partition.engine
+        began, engine = time.monotonic(), partition.engine
         while not await self._is_ready(partition):
             if partition.lost:
                 return
@@ -80,13 +85,17 @@ class Flusher:
             write = partial(
                 partition.store.flush, changes, next_offset, lag=lag, completeness=completeness
             )
-            await self._persist(partition, write)
+            stored = await self._persist(partition, partial(_done, write))
         except BaseException:
             # What was taken may not be stored, and the engine has it no more: a later flush
             # would step over it.
             partition.lose()
             raise
         partition.flushed.set()
+        if stored:
+            codes = [letter.error.code for letter in letters]
+            took_s = time.monotonic() - began
+            self._counters.flushed(engine.event_type, changes.stats, codes, took_s)
         if changes.inquiry is not None:
             count = 0 if consumer is None else consumer.partition_count(partition.tp.topic)
             await self._settle_bases(partition, changes.inquiry, count)
@@ -126,6 +135,12 @@ class Flusher:
         return await self._attempts.until_done(
             partition.store.name, write, of=of, is_given_up=lambda: partition.lost
         )
+
+
+async def _done(write: Callable[[], Awaitable[None]]) -> bool:
+    """Whether it was written: what is given up is not."""
+    await write()
+    return True
 
 
 def is_rebuilt(partition: OwnedPartition, consumer: BatchConsumer | None) -> bool:

@@ -148,8 +148,13 @@ class Health:
             )
         )
 
+    @property
+    def beat_age_s(self) -> float:
+        """Seconds since the event loop last beat."""
+        return time.monotonic() - self._beat_at
+
     def _event_loop(self) -> Check:
-        age_s = time.monotonic() - self._beat_at
+        age_s = self.beat_age_s
         if age_s <= _LATE_S:
             return Check("event_loop", ok=True, reason="runs")
         return Check("event_loop", ok=False, reason=f"has not run for {age_s:.0f} s")

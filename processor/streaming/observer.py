@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from processor.settings import Settings
 from processor.state.redis_url import async_client
+from processor.streaming.counters import WorkerCounters
 from processor.streaming.health import Health
 from processor.streaming.kafka import client_options
 from processor.streaming.partitions import OwnedPartition, Partitions
@@ -43,15 +44,22 @@ class Observer:
         app: whose consumer is looked at.
         partitions: what is counted.
         settings: the configuration.
+        counters: where answers that do not come are counted.
     """
 
     def __init__(
-        self, health: Health, app: BatchingApp, partitions: Partitions, settings: Settings
+        self,
+        health: Health,
+        app: BatchingApp,
+        partitions: Partitions,
+        settings: Settings,
+        counters: WorkerCounters,
     ) -> None:
         self._health = health
         self._app = app
         self._partitions = partitions
         self._settings = settings
+        self._counters = counters
         within_s = min(_ANSWER_WITHIN_S, settings.redis.timeout_s)
         url = settings.redis.url.get_secret_value()
         self._redis_client = async_client(url, timeout_s=within_s, retries=0)
@@ -80,6 +88,7 @@ class Observer:
                 self._redis = Answer(None)
             except (RedisError, OSError, TimeoutError) as error:
                 self._redis = Answer(_words(error))
+                self._counters.failed("redis", error)
             await asyncio.sleep(_ASK_REDIS_S)
 
     async def ask_kafka_forever(self) -> None:
@@ -88,10 +97,12 @@ class Observer:
             try:
                 await self._ask_kafka()
                 self._kafka = Answer(None)
-            except KafkaConnectionError:
+            except KafkaConnectionError as error:
                 self._kafka = Answer(f"no connection to {self._settings.kafka.bootstrap}")
+                self._counters.failed("kafka", error)
             except (KafkaError, OSError, TimeoutError) as error:
                 self._kafka = Answer(_words(error))
+                self._counters.failed("kafka", error)
             await asyncio.sleep(_ASK_KAFKA_S)
 
     async def close(self) -> None:
@@ -149,6 +160,9 @@ class Observer:
             end=end,
             lag=lag,
             lost=partition.lost,
+            topic=tp.topic,
+            partition=tp.partition,
+            open_sessions=partition.engine.open_sessions,
         )
 
     # -- asking Kafka ---------------------------------------------------------------------------

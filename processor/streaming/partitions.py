@@ -28,6 +28,7 @@ from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
 from processor.state.table import PaneTable
 from processor.streaming.attempts import RETRY_MAX_S, Attempts
 from processor.streaming.bounded import within
+from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetter, DeadLetters
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.flushing import Flusher, is_rebuilt
@@ -69,6 +70,7 @@ class Partitions:
         now_ms: wall clock in milliseconds.
         put_back: writes again what all workers share, where Redis has lost it.
         own: metrics of one's own, to be counted too.
+        counters: where it is counted what is done.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Partitions:
         now_ms: Callable[[], int],
         put_back: Callable[[], Awaitable[object]] | None = None,
         own: Sequence[OwnMetric] = (),
+        counters: WorkerCounters | None = None,
     ) -> None:
         self._topics = topics
         self._config = config
@@ -101,13 +104,15 @@ class Partitions:
         self._now_ms = now_ms
         self._put_back = put_back
         self._owned: dict[TP, OwnedPartition] = {}
-        self._attempts = Attempts()
+        self.counters = counters or WorkerCounters(topics.values())
+        self._attempts = Attempts(self.counters)
         self._flusher = Flusher(
             segmentation=segmentation,
             register=register,
             base_register=base_register,
             dead_letters=dead_letters,
             attempts=self._attempts,
+            counters=self.counters,
         )
         self._consumer: BatchConsumer | None = None
         self._reclaim_at: float | None = None
@@ -154,6 +159,7 @@ class Partitions:
         if any(resumption.is_rebuild for resumption in resumptions.values()):
             await self._restore_shared()
         self._owned = {p.tp: p for p in claimed}
+        self.counters.claimed()
         return {p.tp: p.next_offset for p in claimed}
 
     def claimed(self, tp: TP, chain: int) -> None:
@@ -187,6 +193,7 @@ class Partitions:
         partition = self._owned.get(TP(batch.topic, batch.partition))
         if partition is None or partition.lost or partition.chain != batch.chain:
             self.stale_batches += 1
+            self.counters.stale()
             return
         if partition.held:
             return  # it is fetched again
@@ -206,6 +213,7 @@ class Partitions:
         partition.active_at = time.monotonic()
         partition.events += len(batch.records)
         self.events_total += len(batch.records)
+        self.counters.folded(partition.engine.event_type, len(batch.records))
         while partition.is_full and not partition.lost and not partition.held:
             partition.flushed.clear()
             try:
@@ -329,10 +337,12 @@ class Partitions:
         try:
             await self._flusher.flush(partition, self._consumer)
         except Fenced as taken_over:
+            self.counters.lost()
             log.info("%s", taken_over)
             if self._owned.get(partition.tp) is partition:  # else it was claimed meanwhile
                 self._reclaim_at = time.monotonic() + RECLAIM_AFTER_S
         except OffsetMoved as moved:
+            self.counters.lost()
             log.warning("%s: reading again from there", moved)
             self._reclaim_at = time.monotonic()
         if partition.held and not partition.lost and not partition.is_full:

@@ -60,6 +60,9 @@ class PartitionProgress:
         end: of the log as far as committed records go, as a connection of its own was told.
         lag: records that are not stored yet.
         lost: another worker has claimed it.
+        topic: its topic.
+        partition: its number.
+        open_sessions: sessions that are not closed.
     """
 
     name: str
@@ -71,6 +74,9 @@ class PartitionProgress:
     end: int
     lag: int
     lost: bool = False
+    topic: str = ""
+    partition: int = 0
+    open_sessions: int = 0
 
     @property
     def has_work(self) -> bool:

@@ -27,6 +27,7 @@ from processor.state.reader import StateReader
 from processor.state.replies import text
 from processor.state.scripts import Script, source
 from processor.streaming.bounded import start_producer, stop_producer, within
+from processor.streaming.counters import WorkerCounters
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339
 
@@ -58,6 +59,7 @@ class Publisher:
         lease_ttl_s: how long the lease outlives its last renewal.
         low_sample_under: fewer observations than this are flagged.
         now_ms: wall clock in milliseconds; the event clock of live windows never passes it.
+        counters: where ticks are counted.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Publisher:
         lease_ttl_s: float,
         low_sample_under: int,
         now_ms: Callable[[], int],
+        counters: WorkerCounters | None = None,
     ) -> None:
         self._redis = redis
         self._keys = keys
@@ -86,6 +89,7 @@ class Publisher:
         self._interval_s = interval_s
         self._low_sample_under = low_sample_under
         self._now_ms = now_ms
+        self._counters = counters or WorkerCounters(topics.values())
         self._lease = Lease(redis, keys, holder, int(lease_ttl_s * 1000))
         self._publish = Script(redis, source("publish"))
         self._producer: AIOKafkaProducer | None = None
@@ -109,8 +113,11 @@ class Publisher:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await self.tick()
+                changed = await self.tick()
+                took_s = asyncio.get_running_loop().time() - began
+                self._counters.ticked(changed if self.leads else None, took_s)
             except (RedisError, KafkaError, OSError, TimeoutError) as error:
+                self._counters.failed(_server(error), error)
                 log.warning("readings were not published: %r; starting afresh", error)
                 await self.stand_down()
             elapsed = asyncio.get_running_loop().time() - began
@@ -271,6 +278,12 @@ class Publisher:
                 await stop_producer(producer, _STOP_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("the readings producer did not stop cleanly: %r", error)
+
+
+def _server(error: BaseException) -> str:
+    if isinstance(error, RedisError):
+        return "redis"
+    return "kafka" if isinstance(error, KafkaError) else "unknown"
 
 
 class _View:

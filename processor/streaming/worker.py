@@ -29,11 +29,13 @@ from processor.state.redis_url import async_client
 from processor.state.replies import raw
 from processor.state.table import PaneTable
 from processor.streaming.bounded import start_producer, stop_producer, within
+from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetters
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.health import Health
 from processor.streaming.health_server import HealthServer, health_routes
 from processor.streaming.kafka import client_options, durable_producer, readings_producer
+from processor.streaming.metrics_page import metrics_route
 from processor.streaming.observer import Observer
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
@@ -83,6 +85,7 @@ class Worker:
 
     Attributes:
         health: what it shows of itself to other threads.
+        counters: what it counts of its own work.
 
     Raises:
         ConfigurationError: a metric of one's own cannot be.
@@ -92,6 +95,7 @@ class Worker:
         self.settings = settings
         self.health = Health(settings.worker.ready_lag_max)
         self.topics = event_topics(settings.kafka)
+        self.counters = WorkerCounters(self.topics.values())
         self.name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
         self._now_ms = now_ms
         self._own = settings.own_metrics()
@@ -116,7 +120,7 @@ class Worker:
             return
         self.health.beat_on(loop)
         if settings.health_port is not None:
-            routes = health_routes(self.health)
+            routes = health_routes(self.health) | metrics_route(self.health, self.counters)
             self._server = HealthServer(settings.health_host, settings.health_port, routes).start()
 
     @property
@@ -187,6 +191,7 @@ class Worker:
             now_ms=self._now_ms,
             put_back=partial(share_identity_key, redis, keys, settings, config.identity_key),
             own=self._own,
+            counters=self.counters,
         )
         self._publisher = Publisher(
             redis=redis,
@@ -201,8 +206,9 @@ class Worker:
             lease_ttl_s=settings.publisher.lease_ttl_s,
             low_sample_under=settings.engine.low_sample_under,
             now_ms=self._now_ms,
+            counters=self.counters,
         )
-        observer = Observer(self.health, app, self._partitions, settings)
+        observer = Observer(self.health, app, self._partitions, settings, self.counters)
         self._tasks = [
             asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
             asyncio.create_task(self._publisher.run_forever(asyncio.sleep), name="publish"),
