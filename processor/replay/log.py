@@ -1,23 +1,27 @@
-"""Event logs as chunks of raw lines: plain, gzip or Zstandard, from files or standard input.
+"""Event logs as chunks of raw lines: plain, gzip, Zstandard or Parquet, from files or a pipe.
 
-How a log is compressed is told by its first bytes, not by its name. Memory is bounded whatever
-the log holds: it is read and decompressed block by block, and a line without an end is cut.
+What a log is is told by its first bytes, not by its name. Memory is bounded whatever the log
+holds: it is read and decompressed block by block, and a line without an end is cut.
 """
 
-import mmap
 import os
-import shutil
+import stat
 import sys
-import tempfile
-import threading
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import cramjam
+from processor.replay.compressed import (
+    GZIP_MAGIC,
+    ZSTD_MAGIC,
+    CutOffError,
+    DamagedError,
+    gunzip,
+    unzstd,
+)
+from processor.replay.parquet import PARQUET_MAGIC, ParquetError, parquet_lines
 
 STDIN: Final = "-"
 """Stands for standard input in place of a path."""
@@ -30,10 +34,7 @@ MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 _CHUNK_BYTES: Final = 16 * 1024 * 1024
 _BLOCK_BYTES: Final = 256 * 1024
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _MAGIC_BYTES: Final = 4
-_GZIP_FORMAT: Final = 31
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -56,6 +57,34 @@ class Chunk:
     lines: list[bytes]
 
 
+@dataclass(slots=True)
+class Position:
+    """How far a run has read, over all of its logs; for showing progress.
+
+    Attributes:
+        bytes_total: of all logs as they are stored, ``None`` where that is not known.
+        bytes_read: of these.
+        lines: lines read.
+    """
+
+    bytes_total: int | None = None
+    bytes_read: int = 0
+    lines: int = 0
+
+    @classmethod
+    def of(cls, paths: Iterable[str | os.PathLike[str]]) -> "Position":
+        """The beginning of these logs.
+
+        Raises:
+            LogError: naming the first that cannot be opened.
+        """
+        total: int | None = 0
+        for path in paths:
+            size = _size_of(os.fspath(path))
+            total = None if total is None or size is None else total + size
+        return cls(total)
+
+
 def require_readable(paths: Iterable[str | os.PathLike[str]]) -> None:
     """Check that every log can be opened, before any work is done.
 
@@ -69,13 +98,17 @@ def require_readable(paths: Iterable[str | os.PathLike[str]]) -> None:
 
 
 def read_log(
-    path: str | os.PathLike[str], *, lines_per_chunk: int = LINES_PER_CHUNK
+    path: str | os.PathLike[str],
+    *,
+    lines_per_chunk: int = LINES_PER_CHUNK,
+    position: "Position | None" = None,
 ) -> Iterator[Chunk]:
     """Read a log from its beginning.
 
     Args:
         path: a file, or `-` for standard input.
         lines_per_chunk: the most lines in one chunk; fewer where they are very long.
+        position: is moved on by what is read.
 
     Yields:
         The lines in order. Where the log breaks off, everything up to its last complete line
@@ -90,8 +123,9 @@ def read_log(
     pending: list[bytes] = []
     pending_bytes = 0
     failure: LogError | None = None
+    position = Position() if position is None else position
     try:
-        for lines in _lines(_blocks(name)):
+        for lines in _lines_of(name, position):
             pending += lines
             pending_bytes += sum(map(len, lines))
             while len(pending) >= lines_per_chunk or pending_bytes >= _CHUNK_BYTES:
@@ -99,16 +133,18 @@ def read_log(
                 del pending[:lines_per_chunk]
                 number += len(chunk.lines)
                 pending_bytes = sum(map(len, pending))
+                position.lines += len(chunk.lines)
                 yield chunk
     except LogError as error:
         failure = error
     if pending:
+        position.lines += len(pending)
         yield Chunk(name, number, pending)
     if failure is not None:
         raise failure
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _split(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
     rest = b""
     first = True
     for block in blocks:
@@ -128,15 +164,32 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _blocks(name: str) -> Iterator[bytes]:
+def _lines_of(name: str, position: "Position") -> Iterator[list[bytes]]:
+    """The log's lines as they come, in lists of any length."""
     with _opened(name) as file:
         magic = file.peek(_MAGIC_BYTES)
-        if magic.startswith(_GZIP_MAGIC):
-            yield from _gunzip(name, _read(name, file))
-        elif magic.startswith(_ZSTD_MAGIC):
-            yield from _unzstd(name, file)
-        else:
-            yield from _read(name, file)
+        if magic.startswith(PARQUET_MAGIC):
+            if name == STDIN:
+                raise LogError("a Parquet file is read from its end: name the file, not -")
+            size, before = os.fstat(file.fileno()).st_size, position.bytes_read
+            try:
+                for lines, share in parquet_lines(file):
+                    position.bytes_read = before + int(share * size)
+                    yield lines
+            except ParquetError as error:
+                raise LogError(f"{name}: {error}") from error
+            return
+        blocks = _read(name, file, position)
+        try:
+            if magic.startswith(GZIP_MAGIC):
+                blocks = gunzip(blocks)
+            elif magic.startswith(ZSTD_MAGIC):
+                blocks = unzstd(blocks)
+            yield from _split(blocks)
+        except CutOffError:
+            raise _cut_off(name) from None
+        except DamagedError as error:
+            raise _damaged(name, str(error)) from error
 
 
 @contextmanager
@@ -154,73 +207,24 @@ def _opened(name: str) -> Iterator[Any]:
         yield file
 
 
-def _read(name: str, file: Any) -> Iterator[bytes]:
+def _read(name: str, file: Any, position: "Position") -> Iterator[bytes]:
     try:
         # read1 gives what a pipe holds, rather than wait for a whole block.
         while block := file.read1(_BLOCK_BYTES):
+            position.bytes_read += len(block)
             yield block
     except OSError as error:
         raise LogError(f"{name}: cannot be read: {error.strerror}") from error
 
 
-def _gunzip(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(_GZIP_FORMAT)
-    try:
-        for block in blocks:
-            rest = block
-            while rest:
-                if decoder.eof:  # files may be one gzip member after another, and padded
-                    rest = rest.lstrip(b"\0")
-                    decoder = zlib.decompressobj(_GZIP_FORMAT) if rest else decoder
-                    continue
-                yield decoder.decompress(rest, _BLOCK_BYTES)
-                rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-        yield decoder.flush()
-    except zlib.error as error:
-        raise _damaged(name, str(error)) from error
-    if not decoder.eof:
-        raise _cut_off(name)
-
-
-def _unzstd(name: str, file: Any) -> Iterator[bytes]:
-    """Decompress through a pipe that a thread fills.
-
-    The decoder at hand takes whole inputs only, so it is given the file as mapped memory and the
-    pipe as its output: it works outside the interpreter's lock and waits when the pipe is full.
-    """
-    with tempfile.TemporaryFile() as spooled:
-        if name == STDIN:
-            shutil.copyfileobj(file, spooled)
-            file = spooled
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as compressed:
-            yield from _piped(name, compressed)
-
-
-def _piped(name: str, compressed: mmap.mmap) -> Iterator[bytes]:
-    reading, writing = os.pipe()
-    failures: list[str] = []
-
-    def decompress() -> None:
+def _size_of(name: str) -> int | None:
+    """The bytes of a file as it is stored; ``None`` for a pipe."""
+    with _opened(name) as file:
         try:
-            target = cramjam.File(f"/dev/fd/{writing}", read=False, write=True)
-            cramjam.zstd.decompress_into(cast("Any", compressed), target)
-        except (cramjam.DecompressionError, OSError) as error:
-            # The error itself would keep the pipe's other end open, and the reader waiting.
-            failures.append(str(error))
-        finally:
-            os.close(writing)
-
-    thread = threading.Thread(target=decompress, name="unzstd", daemon=True)
-    thread.start()
-    try:
-        while block := os.read(reading, _BLOCK_BYTES):
-            yield block
-    finally:
-        # A reader that leaves early closes the pipe, and the decoder stops at its next write.
-        os.close(reading)
-        thread.join()
-    if failures:
-        raise _cut_off(name) if "incomplete" in failures[0] else _damaged(name, failures[0])
+            status = os.fstat(file.fileno())
+        except OSError:  # a stream of Python's own, without a file
+            return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _cut_off(name: str) -> LogError:

@@ -2,22 +2,22 @@ import gzip
 import io
 import os
 import sys
-import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-import cramjam
 import pytest
+import zstandard
 
 from processor.replay import LogError, read_log
-from processor.replay.log import require_readable
+from processor.replay.log import Position, require_readable
 
 LINES = [b'{"number":%d,"text":"%s"}' % (i, os.urandom(20).hex().encode()) for i in range(30_000)]
 TEXT = b"".join(line + b"\n" for line in LINES)
 
 
 def zstd(data: bytes) -> bytes:
-    return bytes(cramjam.zstd.compress(data))
+    return zstandard.compress(data)
 
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
@@ -75,13 +75,52 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         lines_of(log)
 
 
-def test_a_reader_that_leaves_early_leaves_no_thread_behind(tmp_path: Path) -> None:
-    log = tmp_path / "log.zst"
-    log.write_bytes(zstd(TEXT))
-    chunks = read_log(log, lines_per_chunk=10)
-    assert next(chunks).lines == LINES[:10]
-    chunks.close()  # type: ignore[attr-defined]
-    assert "unzstd" not in {thread.name for thread in threading.enumerate()}
+def test_a_few_bytes_that_hold_gigabytes_are_read_in_little_memory(tmp_path: Path) -> None:
+    """A gigabyte of zeros without a line end, in some 30 KB."""
+    log = tmp_path / "log"
+    compressor = zstandard.ZstdCompressor(level=1).compressobj()
+    zeros = bytes(16 * 1024 * 1024)
+    parts = [compressor.compress(zeros) for _ in range(64)]
+    log.write_bytes(b"".join(parts) + compressor.flush() + zstandard.compress(b"\nnext\n"))
+    tracemalloc.start()
+    try:
+        first, second = lines_of(log)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert second == b"next"
+    assert len(first) < 64 * 1024 * 1024
+    assert peak < 300 * 1024 * 1024
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_the_position_tells_how_far_the_logs_are_read(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    logs = [tmp_path / "a", tmp_path / "b"]
+    for log in logs:
+        log.write_bytes(compress(TEXT))
+    position = Position.of(logs)
+    assert position.bytes_total == 2 * len(compress(TEXT))
+    shares = []
+    for log in logs:
+        for chunk in read_log(log, lines_per_chunk=1000, position=position):
+            assert chunk.lines
+            shares.append(position.bytes_read / position.bytes_total)
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.3
+    assert shares[-1] == 1
+    assert position.lines == 2 * len(LINES)
+
+
+def test_of_a_pipe_it_is_not_known_how_much_there_is(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDWR)
+    try:
+        assert Position.of([fifo]).bytes_total is None
+    finally:
+        os.close(holder)
 
 
 @pytest.mark.parametrize("lines_per_chunk", [1, 3, 1000])
