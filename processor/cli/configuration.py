@@ -38,18 +38,26 @@ def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
         group = "cxpulse"
         # instance_id is not set
     """
+    blocks: list[str] = []
+    for name, settings in sections.items():
+        _add_table(blocks, name, settings)
+    return "\n".join(blocks)
+
+
+def _add_table(blocks: list[str], table: str, settings: Mapping[str, Any]) -> None:
     from json import dumps
 
-    blocks = []
-    for section, settings in sections.items():
-        lines = [f"[{section}]"]
-        for name, value in settings.items():
-            if value is None:
-                lines.append(f"# {name} is not set")
-            elif value == _HIDDEN:  # read again, it would be the password
-                lines.append(f"# {name} is set, and not shown")
-            else:
-                # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
-                lines.append(f"{name} = {dumps(value)}")
+    lines = [f"[{table}]"]
+    for name, value in settings.items():
+        if value is None:
+            lines.append(f"# {name} is not set")
+        elif value == _HIDDEN:  # read again, it would be the password
+            lines.append(f"# {name} is set, and not shown")
+        elif not isinstance(value, dict):
+            # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
+            lines.append(f"{name} = {dumps(value)}")
+    if len(lines) > 1 or not settings:
         blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks)
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            _add_table(blocks, f"{table}.{name}", value)

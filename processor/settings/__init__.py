@@ -5,6 +5,7 @@
 """
 
 from processor.settings.kafka import KafkaSettings
+from processor.settings.monitor import MonitorSettings, Target
 from processor.settings.sections import (
     EngineSettings,
     MetricsSettings,
@@ -25,10 +26,12 @@ __all__ = [
     "EngineSettings",
     "KafkaSettings",
     "MetricsSettings",
+    "MonitorSettings",
     "PrivacySettings",
     "PublisherSettings",
     "RedisSettings",
     "Settings",
+    "Target",
     "WorkerSettings",
     "configuration_file",
     "load_settings",

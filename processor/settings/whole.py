@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from processor.settings.kafka import KafkaSettings
+from processor.settings.monitor import MonitorSettings
 from processor.settings.sections import (
     EngineSettings,
     MetricsSettings,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     worker: WorkerSettings = WorkerSettings()
     metrics: MetricsSettings = MetricsSettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @classmethod
     def settings_customise_sources(

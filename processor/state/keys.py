@@ -25,6 +25,7 @@ class Keys:
         self.status = f"{publisher}status"
         self.readings = f"{publisher}readings"
         self.updates = f"{publisher}updates"
+        self.alerts = f"{publisher}alerts"
         self.partitions = f"{self.prefix}partitions"
         self.identity_key = f"{self.prefix}identity-key"
 

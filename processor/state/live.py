@@ -138,14 +138,29 @@ class LiveReadings:
         readings, status = await read_at_once(
             self._redis, keys.status, [("HGETALL", keys.readings), ("HGETALL", keys.status)]
         )
-        members = await self._redis.smembers(keys.partitions)
         return Snapshot(
             rows=_rows(readings, wanted),
-            status=_status(status) if status else None,
-            partitions=await self._progress(sorted(_partition_names(members))),
+            status=status_of(status),
+            partitions=await self.partitions(),
         )
 
-    async def _progress(self, names: list[tuple[str, int]]) -> tuple[PartitionProgress, ...]:
+    async def status(self) -> Status | None:
+        """What the publisher said at its last tick, ``None`` before the first.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away or refuses.
+        """
+        fields: Any = await self._redis.hgetall(self._keys.status)
+        return status_of(fields)
+
+    async def partitions(self) -> tuple[PartitionProgress, ...]:
+        """How far every partition is that was ever claimed, by topic and number.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away or refuses.
+        """
+        members = await self._redis.smembers(self._keys.partitions)
+        names = sorted(_partition_names(members))
         metas = await read_each(
             self._redis, [("HGETALL", self._keys.partition(*name).meta) for name in names]
         )
@@ -159,7 +174,10 @@ def _rows(
     return {key: json.loads(row) for key, row in named if wanted is None or wanted(key)}
 
 
-def _status(fields: Mapping[bytes, bytes]) -> Status:
+def status_of(fields: Mapping[bytes, bytes]) -> Status | None:
+    """The status that the publisher's hash tells, ``None`` where there is none."""
+    if not fields:
+        return None
     return Status(
         revision=int(fields[b"revision"]),
         as_of=text(fields[b"as_of"]),

@@ -1,0 +1,5 @@
+"""Prometheus's text format over HTTP."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
