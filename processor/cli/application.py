@@ -6,6 +6,7 @@ import typer
 
 from processor.cli.configuration import config
 from processor.cli.demo import demo
+from processor.cli.diff import diff
 from processor.cli.doctor import doctor
 from processor.cli.errors import OK, USAGE, CommandError, explain
 from processor.cli.metrics import metrics
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, simulate, replay, metrics, config, doctor):
+for command in (demo, worker, simulate, replay, diff, metrics, config, doctor):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(schemas, name="schemas")
