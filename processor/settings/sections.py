@@ -94,12 +94,15 @@ class WorkerSettings(Section):
     ``stall_after_s`` is how long the event loop may stand still before the process ends, to be
     started again; a partition may stand still for twice as long. 0 for never.
     ``ready_lag_max`` is in records, of one partition.
+    With ``replay`` it counts a replay through Kafka, under a topic and a Redis prefix of its own:
+    time is what the replay's marks say, not the clock, and nothing is published.
     """
 
     health_port: int | None = Field(None, ge=1, le=65535)
     health_host: str = Field("127.0.0.1", min_length=1)
     ready_lag_max: int = Field(100_000, ge=0)
     stall_after_s: float = Field(60.0, ge=0, le=3600)
+    replay: bool = False
 
 
 class PrivacySettings(Section):

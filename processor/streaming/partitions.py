@@ -7,6 +7,7 @@ fetched again.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from faust.types import TP
 from redis.exceptions import RedisError
 
 from processor.core.config import EngineConfig
-from processor.core.engine import PartitionEngine
+from processor.core.engine import END_OF_TIME_MS, PartitionEngine
 from processor.core.segments import Segmentation
 from processor.metrics.measures import count_session, plan_of
 from processor.metrics.own_definition import OwnMetric
@@ -32,6 +33,7 @@ from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetter, DeadLetters
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.flushing import Flusher, is_rebuilt
+from processor.streaming.marks import pieces
 from processor.streaming.owned import OwnedPartition
 from processor.streaming.progress import Attempt
 from processor.streaming.resuming import Resumer
@@ -70,6 +72,7 @@ class Partitions:
         now_ms: wall clock in milliseconds.
         put_back: writes again what all workers share, where Redis has lost it.
         own: metrics of one's own, to be counted too.
+        rehearses: counts a replay: does what its marks say, which are left out otherwise.
         counters: where it is counted what is done.
     """
 
@@ -89,6 +92,7 @@ class Partitions:
         now_ms: Callable[[], int],
         put_back: Callable[[], Awaitable[object]] | None = None,
         own: Sequence[OwnMetric] = (),
+        rehearses: bool = False,
         counters: WorkerCounters | None = None,
     ) -> None:
         self._topics = topics
@@ -103,6 +107,8 @@ class Partitions:
         self._idle_after_s = idle_after_s
         self._now_ms = now_ms
         self._put_back = put_back
+        self._rehearses = rehearses
+        self._due = asyncio.Event()
         self._owned: dict[TP, OwnedPartition] = {}
         self.counters = counters or WorkerCounters(topics.values())
         self._attempts = Attempts(self.counters)
@@ -204,11 +210,19 @@ class Partitions:
             partition, batch
         ):
             return
-        rejected = partition.engine.fold(batch.values, self._now_ms())
-        partition.letters += (
-            DeadLetter(batch.topic, batch.partition, batch.records[r.position], r.error)
-            for r in rejected
-        )
+        # Whoever replays has refused what is too far ahead of a now of its own.
+        now_ms = END_OF_TIME_MS if self._rehearses else self._now_ms()
+        for records, values, mark in pieces(batch):
+            rejected = partition.engine.fold(values, now_ms)
+            partition.letters += (
+                DeadLetter(batch.topic, batch.partition, records[r.position], r.error)
+                for r in rejected
+            )
+            if mark is not None and self._rehearses:
+                mark.apply(partition.engine)
+                partition.tells |= mark.is_barrier
+        if self._rehearses and partition.tells:
+            self._due.set()
         partition.next_offset = batch.next_offset
         partition.active_at = time.monotonic()
         partition.events += len(batch.records)
@@ -304,9 +318,18 @@ class Partitions:
                     if partition not in flights and self._is_due(partition):
                         flights[partition] = asyncio.create_task(self._flush(partition))
                 await self._reclaim()
-                await sleep(max(0.0, began + self._flush_interval_s - time.monotonic()))
+                await self._rest(began + self._flush_interval_s - time.monotonic(), sleep)
         finally:
             await cancel_until_done(flights.values())
+
+    async def _rest(self, rest_s: float, sleep: Callable[[float], Awaitable[object]]) -> None:
+        """Wait for the next flushes: in a replay no longer than until somebody waits for one."""
+        if not self._rehearses:
+            await sleep(max(0.0, rest_s))
+            return
+        with contextlib.suppress(TimeoutError):
+            await within(max(0.0, rest_s), self._due.wait(), "a mark")
+        self._due.clear()
 
     async def flush_all(self) -> None:
         """Flush every partition that has something to say, once; not beside `flush_forever`."""
@@ -347,6 +370,8 @@ class Partitions:
             self._reclaim_at = time.monotonic()
         if partition.held and not partition.lost and not partition.is_full:
             await self._go_on(partition)
+        if partition.tells:
+            self._due.set()
 
     async def _reclaim(self) -> None:
         """Claim again what was lost in Redis and not in Kafka: else nobody would count it."""

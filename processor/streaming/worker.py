@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import math
 import secrets
 import socket
 import sys
@@ -64,6 +65,8 @@ def wall_clock_ms() -> int:
 
 async def identity_key(redis: Redis, keys: Keys, settings: Settings) -> bytes:
     """The key of identifiers' hashes: configured, or made once for all workers."""
+    if settings.worker.replay:
+        return b""  # as in one process: which identities a sample keeps follows from the key
     if settings.privacy.hash_key is not None:
         return settings.privacy.hash_key.get_secret_value().encode()[:64]
     await share_identity_key(redis, keys, settings, secrets.token_bytes(32))
@@ -72,7 +75,7 @@ async def identity_key(redis: Redis, keys: Keys, settings: Settings) -> bytes:
 
 async def share_identity_key(redis: Redis, keys: Keys, settings: Settings, key: bytes) -> None:
     """Write the key for all workers where there is none; one that is configured is not stored."""
-    if settings.privacy.hash_key is None:
+    if settings.privacy.hash_key is None and not settings.worker.replay:
         await redis.set(keys.identity_key, key, nx=True)
 
 
@@ -150,6 +153,7 @@ class Worker:
             aiokafka.errors.KafkaError: the broker is away or refuses.
         """
         settings = self.settings
+        replays = settings.worker.replay
         self.serve_health(asyncio.get_running_loop())
         if self._server is not None:
             log.info("health checks on %s:%d", settings.worker.health_host, self._server.port)
@@ -187,8 +191,11 @@ class Worker:
             dead_letters=DeadLetters(letters),
             owner=self.name,
             flush_interval_s=settings.redis.flush_interval_s,
-            idle_after_s=parse_duration_ms(settings.engine.idle_after) / 1000,
+            idle_after_s=(
+                math.inf if replays else parse_duration_ms(settings.engine.idle_after) / 1000
+            ),
             now_ms=self._now_ms,
+            rehearses=replays,
             put_back=partial(share_identity_key, redis, keys, settings, config.identity_key),
             own=self._own,
             counters=self.counters,
@@ -211,12 +218,14 @@ class Worker:
         observer = Observer(self.health, app, self._partitions, settings, self.counters)
         self._tasks = [
             asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
-            asyncio.create_task(self._publisher.run_forever(asyncio.sleep), name="publish"),
             asyncio.create_task(self._partitions.watch_topics(asyncio.sleep), name="watch topics"),
             asyncio.create_task(observer.look_forever(), name="observe"),
             asyncio.create_task(observer.ask_redis_forever(), name="ask Redis"),
             asyncio.create_task(observer.ask_kafka_forever(), name="ask Kafka"),
         ]
+        if not replays:  # whose readings are taken by whoever replays
+            publishing = self._publisher.run_forever(asyncio.sleep)
+            self._tasks.append(asyncio.create_task(publishing, name="publish"))
         for task in self._tasks:
             task.add_done_callback(lambda done: _end_with(app, done))
         send_rest = partial(stop_producer, letters, _SEND_S)
