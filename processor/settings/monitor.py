@@ -67,8 +67,8 @@ class MonitorSettings(Section):
 
     ``stale_after_s`` is the age of the last tick from which readings are called stale; three ticks
     and 3 s unless set. ``allowed_hosts`` are names that browsers may ask for, beside the address
-    itself. On a loopback address those of this machine are allowed and no others. Sizes are in
-    bytes.
+    itself. On a loopback address those of this machine are allowed and no others.
+    ``prometheus_series_max`` limits what ``/metrics`` has of one metric. Sizes are in bytes.
     """
 
     host: str = Field("127.0.0.1", min_length=1)
@@ -76,6 +76,7 @@ class MonitorSettings(Section):
     token: Annotated[SecretStr | None, BeforeValidator(_empty_is_none)] = None
     session_life_s: int = Field(12 * 3600, ge=60, le=30 * 86_400)
     stream_clients_max: int = Field(1000, ge=1)
+    prometheus_series_max: int = Field(100, ge=1, le=100_000)
     requests_max: int = Field(64, ge=1)
     query_max_bytes: int = Field(8192, ge=256, le=32_768)
     body_max_bytes: int = Field(16_384, ge=1024)
