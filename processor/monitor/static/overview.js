@@ -1,0 +1,95 @@
+// The chosen metrics of one window and segment, as tiles.
+
+import { query, segmentName, segmentText } from "./address.js";
+import { h } from "./dom.js";
+import { windowName } from "./format.js";
+import { Histories } from "./store.js";
+import { leading, Tile, verdict } from "./tile.js";
+
+const LEAD = 4;
+
+export class Overview {
+  /** `app` has the catalogue, the store, the view and the status. */
+  constructor(app) {
+    this.app = app;
+    const { view, catalogue } = app;
+    const chosen = catalogue.page.metrics.map((name) => catalogue.byName.get(name)).filter(Boolean);
+    const others = view.all ? catalogue.metrics.filter((about) => !chosen.includes(about)) : [];
+    this.metrics = [...chosen, ...others].map((about) => about.name);
+    this.tiles = new Map();
+    this.histories = new Histories(view.window);
+    const tile = (about) => {
+      const made = new Tile(about);
+      made.leads(view);
+      this.tiles.set(about.name, made);
+      return made.node;
+    };
+    const more = h(
+      "a",
+      { href: app.href({ all: !view.all }), "data-view": "" },
+      view.all ? "Only the chosen metrics" : `All ${catalogue.metrics.length} metrics`,
+    );
+    this.node = h(
+      "div",
+      {},
+      h(
+        "div",
+        { class: "where-am-i" },
+        h("h1", {}, segmentName(view.segment)),
+        h("p", { class: "quiet" }, `the last ${windowName(view.window)}`),
+      ),
+      h("div", { class: "grid-of-tiles lead" }, chosen.slice(0, LEAD).map(tile)),
+      h("div", { class: "grid-of-tiles" }, [...chosen.slice(LEAD), ...others].map(tile)),
+      catalogue.metrics.length > chosen.length ? h("p", { class: "more" }, more) : null,
+    );
+  }
+
+  get title() {
+    return segmentName(this.app.view.segment);
+  }
+
+  /** What the stream is asked for. */
+  get query() {
+    const { window, segment } = this.app.view;
+    return query({ metric: this.metrics, window, segment: segmentText(segment) });
+  }
+
+  /** Everything may be new. */
+  refresh() {
+    for (const name of this.tiles.keys()) this.#patch(name);
+    if (this.histories.all.length) return;
+    const { segment } = this.app.view;
+    for (const [name, tile] of this.tiles)
+      this.histories.want(
+        name,
+        segment,
+        () => leading(tile.rows)?.currency,
+        (points) => tile.spark.draw(points, tile.row),
+      );
+  }
+
+  /** Only these groups are new. */
+  patch(groups) {
+    for (const group of groups) this.#patch(group.split("|")[0]);
+  }
+
+  tick(elapsed) {
+    for (const tile of this.tiles.values()) tile.tick(this.app.status, elapsed);
+  }
+
+  close() {
+    this.histories.close();
+  }
+
+  #patch(name) {
+    const tile = this.tiles.get(name);
+    if (!tile) return;
+    tile.update(this.app.store.of(name, this.app.view.segment), this.app.status);
+    if (!tile.row) return;
+    const { way, text, mood } = verdict(tile.row, tile.about.better);
+    const level = tile.row.target?.level ?? "";
+    this.app.voice.fact(name, `${mood} ${way} ${level}`, () =>
+      [tile.about.title, tile.value.textContent, text, level && `target ${level}`].filter(Boolean).join(", "),
+    );
+  }
+}
