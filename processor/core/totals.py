@@ -131,6 +131,7 @@ class RollingTotals:
 
     def __init__(self, windows: Sequence[Window], beside: Sequence[Beside] = ()) -> None:
         self.time_ms = 0
+        self._kept_from_ms = 0
         self.samples = SampledPanes()
         self.bases = BaseTotals(self._after)
         beside = (self.samples, self.bases, *beside)
@@ -154,7 +155,7 @@ class RollingTotals:
                 continue
             pane_ms, start = cell
             tier = self._tiers.get(pane_ms)
-            if tier is None or not tier.keeps(start, self.time_ms):
+            if tier is None or not tier.keeps(start, self._kept_from_ms):
                 continue  # a tier that no window of ours uses, or a pane that none needs any more
             pane = self._panes[pane_ms].setdefault(start, {})
             windows = self._by_tier[pane_ms]
@@ -169,7 +170,7 @@ class RollingTotals:
         """Add what was observed to the panes, for every window that covers them."""
         for (pane_ms, start), by_series in samples.items():
             tier = self._tiers.get(pane_ms)
-            if tier is None or not tier.keeps(start, self.time_ms):
+            if tier is None or not tier.keeps(start, self._kept_from_ms):
                 continue
             for series, by_measure in by_series.items():
                 for measure, packed in by_measure.items():
@@ -186,6 +187,17 @@ class RollingTotals:
             end_ms, old_end_ms = totals.window.end(time_ms), totals.end_ms
             totals.slide(end_ms, self._panes[totals.window.pane_ms])
             self._touch_passed(totals, old_end_ms)
+        self.forget(time_ms)
+
+    def forget(self, time_ms: int) -> None:
+        """Drop the panes that no window needs that ends at ``time_ms`` or later.
+
+        Windows stay where they are. A caller that reads nothing on the way spares sliding them
+        there, and has to :meth:`advance` before it reads.
+        """
+        if time_ms <= self._kept_from_ms:
+            return
+        self._kept_from_ms = time_ms
         for pane_ms, tier in self._tiers.items():
             panes = self._panes[pane_ms]
             # Panes are few and mostly in order: the oldest are looked at first.
@@ -193,7 +205,7 @@ class RollingTotals:
                 del panes[start]
             self.samples.prune(tier, time_ms)
             end_ms = self._by_tier[pane_ms][0].end_ms
-            self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms}
+            self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms and s in panes}
 
     def _touch_passed(self, totals: WindowTotals, old_end_ms: int) -> None:
         """Note the series with samples in panes that came into a window or left it."""

@@ -142,6 +142,14 @@ class InProcessEngine:
         """Slide every window to the pane that holds ``time_ms``."""
         self.totals.advance(time_ms)
 
+    def forget(self) -> None:
+        """Drop what no reading from now on needs; windows stay, so that none may be read before.
+
+        For a run that reads only at its end: sliding windows over every pane costs a third of the
+        time of counting.
+        """
+        self.totals.forget(self.clock_ms)
+
     def changed(self, time_ms: int, revision: int) -> dict[str, Row]:
         """Readings at ``time_ms`` that say something new since the last call, by key in order."""
         self._gather()

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from processor.replay.log import LogError, read_log
+from processor.replay.log import LogError, Position, read_log
 from processor.replay.selection import PlacedLine, Sieve
 
 
@@ -14,6 +14,7 @@ def merged(
     lines_per_chunk: int,
     now_ms: Callable[[], int],
     failures: list[LogError],
+    position: Position | None = None,
 ) -> Iterator[PlacedLine]:
     """The lines of all logs, by the event clock that each log has when it comes to them.
 
@@ -26,11 +27,13 @@ def merged(
         lines_per_chunk: how many lines of a log are held at once.
         now_ms: the time that events may not be far ahead of.
         failures: what went wrong with a log is appended here, and the others go on.
+        position: is moved on by what is read of any log.
     """
 
     def sifted(path: str, index: int) -> Iterator[PlacedLine]:
         try:
-            for chunk in read_log(path, lines_per_chunk=lines_per_chunk):
+            chunks = read_log(path, lines_per_chunk=lines_per_chunk, position=position)
+            for chunk in chunks:
                 yield from sieve.sift(chunk, index, now_ms())
         except LogError as error:
             failures.append(error)

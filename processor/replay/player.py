@@ -25,10 +25,12 @@ from processor.metrics.own_definition import OwnMetric
 from processor.metrics.present import Row
 from processor.metrics.registry import Metric
 from processor.replay.inproc import InProcessEngine
-from processor.replay.log import LINES_PER_CHUNK, LogError, read_log, require_readable
+from processor.replay.log import LINES_PER_CHUNK, LogError, Position, read_log, require_readable
 from processor.replay.merging import merged
 from processor.replay.outcome import Rejects, Summary
+from processor.replay.pacing import Pacer, paced_batches
 from processor.replay.selection import PlacedLine, Selection, Sieve
+from processor.replay.shifting import Shifter
 
 DEFAULT_EVERY_MS: Final = 10 * SECOND_MS
 
@@ -43,6 +45,10 @@ def replay(
     now_ms: int | None = None,
     selection: Selection | None = None,
     rejects: Rejects | None = None,
+    speed: float | None = None,
+    max_gap_ms: int | None = None,
+    shift_to_ms: int | None = None,
+    position: Position | None = None,
     partitions: int = 1,
     batch_lines: int = LINES_PER_CHUNK,
     low_sample_under: int = 30,
@@ -63,6 +69,13 @@ def replay(
         now_ms: the time that events may not be far ahead of; ``None`` for the clock.
         selection: which events take part; all where ``None``.
         rejects: takes the lines that are refused.
+        speed: seconds of event time in one second; ``None`` for as fast as it goes. Readings come
+            when the events come that make them due, and are the same at any speed.
+        max_gap_ms: a pause of the log that is longer takes as long as this one would.
+        shift_to_ms: when the first event shall have happened: all times of all events are moved
+            by as much, and the readings with them. The selection and the check against the future
+            look at the times as they stand in the log.
+        position: is moved on with what is read.
         partitions: how many partitions an event type has.
         batch_lines: how many lines are folded at once.
         low_sample_under: fewer observations than this are flagged.
@@ -94,12 +107,14 @@ def replay(
                 own=own,
             ),
             sieve=Sieve(selection or Selection(), config),
-            sifted=selection is not None and not selection.is_everything,
             every_ms=None if final else every_ms or DEFAULT_EVERY_MS,
             now_ms=_clock if now_ms is None else lambda: now_ms,
             rejects=rejects or Rejects(),
             batch_lines=batch_lines,
             failures=[],
+            position=Position() if position is None else position,
+            pacer=None if speed is None else Pacer(speed, max_gap_ms),
+            shifter=None if shift_to_ms is None else Shifter(shift_to_ms),
         )
     )
 
@@ -153,12 +168,14 @@ class _Replay:
     paths: tuple[str, ...]
     engine: InProcessEngine
     sieve: Sieve
-    sifted: bool
     every_ms: int | None
     now_ms: Callable[[], int]
     rejects: Rejects
     batch_lines: int
     failures: list[LogError]
+    position: Position
+    pacer: Pacer | None
+    shifter: Shifter | None
     lines: int = 0
 
     def readings(self) -> Iterator[Row]:
@@ -166,23 +183,30 @@ class _Replay:
         if self.every_ms is not None:
             for revision, rows in self._periodic(self.every_ms):  # noqa: B007 - used below
                 yield from rows.values()
-        elif self.sifted or len(self.paths) > 1:
-            for batch in _batched(self._placed(), self.batch_lines):
-                self._fold(batch)
-                self.engine.advance(self.engine.clock_ms)
-        else:
+        elif self._is_plain:
             self._fold_whole_chunks()
+        else:
+            for batch in self._batches():
+                self._fold(batch)
+                self.engine.forget()
         yield from self.engine.final(revision + 1).values()
 
+    @property
+    def _is_plain(self) -> bool:
+        """One log, everything in it as it is, as fast as it goes."""
+        as_it_is = self.sieve.takes_all and self.shifter is None and self.pacer is None
+        return as_it_is and len(self.paths) == 1
+
     def _fold_whole_chunks(self) -> None:
-        """The short way: one log, everything in it, nothing to be held back."""
+        """The short way: nothing is left out, moved or held back."""
         (path,) = self.paths
+        chunks = read_log(path, lines_per_chunk=self.batch_lines, position=self.position)
         try:
-            for chunk in read_log(path, lines_per_chunk=self.batch_lines):
+            for chunk in chunks:
                 self.lines += len(chunk.lines) - chunk.lines.count(b"")
                 for refused in self.engine.fold(chunk.lines, self.now_ms()):
                     self.rejects.add(path, chunk.first_line + refused.position, refused)
-                self.engine.advance(self.engine.clock_ms)
+                self.engine.forget()
         except LogError as error:
             self.failures.append(error)
 
@@ -191,7 +215,7 @@ class _Replay:
         held: list[PlacedLine] = []
         number = 0
         tick_ms = latest_ms = 0
-        for batch in _batched(self._placed(), self.batch_lines):
+        for batch in self._batches():
             self._fold([line for line in batch if not line.is_valid])
             for line in batch:
                 if not line.is_valid:
@@ -223,22 +247,35 @@ class _Replay:
                 due = []
         self._fold(due)
 
-    def _placed(self) -> Iterator[PlacedLine]:
-        return merged(
+    def _batches(self) -> Iterator[list[PlacedLine]]:
+        """The lines that take part, moved where that is asked for, when they are due."""
+        lines = merged(
             self.paths,
             self.sieve,
             lines_per_chunk=self.batch_lines,
             now_ms=self.now_ms,
             failures=self.failures,
+            position=self.position,
         )
+        if self.shifter is not None:
+            lines = self.shifter.shifted(lines)
+        if self.pacer is None:
+            return _batched(lines, self.batch_lines)
+        return paced_batches(lines, _time_of, self.pacer, size=self.batch_lines)
 
     def _fold(self, lines: Sequence[PlacedLine]) -> None:
         if not lines:
             return
         self.lines += len(lines)
-        for refused in self.engine.fold([line.raw for line in lines], self.now_ms()):
+        shift_ms = 0 if self.shifter is None else self.shifter.shift_ms
+        now_ms = self.now_ms() + shift_ms
+        for refused in self.engine.fold([line.raw for line in lines], now_ms):
             line = lines[refused.position]
             self.rejects.add(self.paths[line.log], line.number, refused)
+
+
+def _time_of(line: PlacedLine) -> int | None:
+    return line.time_ms if line.is_valid else None
 
 
 def _batched(lines: Iterable[PlacedLine], size: int) -> Iterator[list[PlacedLine]]:

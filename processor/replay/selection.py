@@ -83,6 +83,11 @@ class Sieve:
         self._validators = {event_type: fast_validator(event_type) for event_type in EventType}
         self.dropped = 0
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self._selection.is_everything
+
     def sift(self, chunk: Chunk, log: int, now_ms: int) -> Iterator[PlacedLine]:
         """The lines of a chunk that take part, in order."""
         types, takes_all = self._selection.types, self._selection.is_everything
