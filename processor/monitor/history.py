@@ -284,8 +284,8 @@ class History:
             for one in self.catalogue.values()
             if one.per_currency and set(one.event_types) & set(metric.event_types)
         ]
-        if not money:  # nothing tells: all there are
-            return list(CURRENCIES)
+        if not money or not (await self.stored.status())["revision"]:
+            return list(CURRENCIES)  # nothing tells: all there are
         return await self.stored.currencies(money, self.windows, {}, CURRENCIES)
 
 
