@@ -187,6 +187,9 @@ class RollingTotals:
             end_ms, old_end_ms = totals.window.end(time_ms), totals.end_ms
             totals.slide(end_ms, self._panes[totals.window.pane_ms])
             self._touch_passed(totals, old_end_ms)
+        for pane_ms, windows in self._by_tier.items():
+            end_ms = windows[0].end_ms
+            self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms}
         self.forget(time_ms)
 
     def forget(self, time_ms: int) -> None:
@@ -204,8 +207,7 @@ class RollingTotals:
             for start in [s for s in panes if not tier.keeps(s, time_ms)]:
                 del panes[start]
             self.samples.prune(tier, time_ms)
-            end_ms = self._by_tier[pane_ms][0].end_ms
-            self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms and s in panes}
+            self._ahead[pane_ms].intersection_update(panes)
 
     def _touch_passed(self, totals: WindowTotals, old_end_ms: int) -> None:
         """Note the series with samples in panes that came into a window or left it."""
