@@ -4,6 +4,7 @@
 :class:`~pydantic.SecretStr`: they are not shown when settings are printed or logged.
 """
 
+from processor.settings.alerting import AlertingSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.monitor import MonitorSettings, Target
 from processor.settings.sections import (
@@ -22,6 +23,7 @@ from processor.settings.whole import (
 )
 
 __all__ = [
+    "AlertingSettings",
     "ConfigurationError",
     "EngineSettings",
     "KafkaSettings",

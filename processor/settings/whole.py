@@ -13,6 +13,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from processor.alerting.rule import Rule
+from processor.settings.alerting import AlertingSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.monitor import MonitorSettings
 from processor.settings.sections import (
@@ -55,6 +57,9 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     metrics: MetricsSettings = MetricsSettings()
     monitor: MonitorSettings = MonitorSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    alerts: tuple[Rule, ...] | None = None
+    """The rules; the shipped ones where ``None``, and none at all where empty."""
 
     @classmethod
     def settings_customise_sources(
@@ -119,6 +124,27 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"publisher.metrics: {error}") from None
         except OwnMetricError as error:
             raise ConfigurationError(f"metrics.modules: {error}") from None
+
+    def rules(self, catalogue: "Mapping[str, Metric]") -> "tuple[Rule, ...]":
+        """The alert rules in use.
+
+        Args:
+            catalogue: the metrics that are published.
+
+        Raises:
+            ConfigurationError: one watches what is not there, or two have one name.
+        """
+        from processor.alerting.checks import Deployment, problems_of  # noqa: PLC0415
+        from processor.alerting.default_rules import default_rules  # noqa: PLC0415
+
+        engine = self.engine
+        deployment = Deployment(catalogue, engine.windows, engine.segments)
+        if self.alerts is None:
+            return default_rules(deployment)
+        problems = [f"alerts: {n}: {text}" for n, text in problems_of(self.alerts, deployment)]
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+        return self.alerts
 
 
 def configuration_file() -> Path:

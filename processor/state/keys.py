@@ -26,6 +26,9 @@ class Keys:
         self.readings = f"{publisher}readings"
         self.updates = f"{publisher}updates"
         self.alerts = f"{publisher}alerts"
+        self.outbox = f"{publisher}outbox"
+        self.silences = f"{publisher}silences"
+        self.cursors = f"{publisher}cursors"
         self.partitions = f"{self.prefix}partitions"
         self.identity_key = f"{self.prefix}identity-key"
 

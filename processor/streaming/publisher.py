@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from processor.alerting.evaluator import Evaluation
 from processor.core.config import EngineConfig
 from processor.core.totals import RollingTotals
 from processor.metrics.present import Presenter
@@ -26,6 +27,7 @@ from processor.state.lease import Lease
 from processor.state.reader import StateReader
 from processor.state.replies import text
 from processor.state.scripts import Script, source
+from processor.streaming.alerts import Alerts, script_arguments
 from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.counters import WorkerCounters
 from schemas.events import EventType
@@ -58,6 +60,7 @@ class Publisher:
         interval_s: length of a tick.
         lease_ttl_s: how long the lease outlives its last renewal.
         low_sample_under: fewer observations than this are flagged.
+        alerts: the rules over what is published.
         now_ms: wall clock in milliseconds; the event clock of live windows never passes it.
         counters: where ticks are counted.
     """
@@ -76,6 +79,7 @@ class Publisher:
         interval_s: float,
         lease_ttl_s: float,
         low_sample_under: int,
+        alerts: Alerts,
         now_ms: Callable[[], int],
         counters: WorkerCounters | None = None,
     ) -> None:
@@ -88,6 +92,7 @@ class Publisher:
         self._new_producer = new_producer
         self._interval_s = interval_s
         self._low_sample_under = low_sample_under
+        self._alerts = alerts
         self._now_ms = now_ms
         self._counters = counters or WorkerCounters(topics.values())
         self._lease = Lease(redis, keys, holder, int(lease_ttl_s * 1000))
@@ -136,11 +141,15 @@ class Publisher:
         view.presenter.complete_from = self._complete_from_ms(view)
         view.totals.advance(time_ms)
         self._revision += 1
+        changed = view.presenter.changed(watermark_ms, self._revision)
+        evaluation = await self._alerts.evaluate(
+            changed.values(), time_ms=time_ms, watermark_ms=watermark_ms, now_ms=self._now_ms()
+        )
         rows = {
             key: json.dumps(row, separators=(",", ":"), ensure_ascii=False)
-            for key, row in view.presenter.changed(watermark_ms, self._revision).items()
+            for key, row in changed.items()
         }
-        if not await self._write_redis(rows, view, time_ms, watermark_ms):
+        if not await self._write_redis(rows, evaluation, view, time_ms, watermark_ms):
             log.info("the publisher's lease went to another worker, or Redis to an earlier state")
             await self._forget()
             return 0
@@ -195,6 +204,7 @@ class Publisher:
         # Where Redis lost them, readers of the topic have still what this publisher said before.
         readings = set(map(text, await self._redis.hkeys(self._keys.readings)))
         view.presenter.take_over(readings | self._said)
+        await self._alerts.take_over()
         self._view = view
         return view
 
@@ -234,7 +244,12 @@ class Publisher:
         return found
 
     async def _write_redis(
-        self, rows: Mapping[str, str], view: "_View", time_ms: int, watermark_ms: int
+        self,
+        rows: Mapping[str, str],
+        evaluation: Evaluation,
+        view: "_View",
+        time_ms: int,
+        watermark_ms: int,
     ) -> bool:
         status: dict[str, Any] = {
             "leader": self._lease.token,
@@ -249,12 +264,13 @@ class Publisher:
         arguments += (self._revision, self._stored_revision, 2 * len(status))
         for field, value in status.items():
             arguments += (field, value)
-        arguments.append(UPDATES_LENGTH)
+        arguments += (UPDATES_LENGTH, *script_arguments(evaluation))
         for key, row in rows.items():
             arguments += (key, row)
         keys = self._keys
         published = await self._publish(
-            keys=[keys.lease, keys.status, keys.readings, keys.updates], args=arguments
+            keys=[keys.lease, keys.status, keys.readings, keys.updates, keys.alerts, keys.outbox],
+            args=arguments,
         )
         if published:
             self._stored_revision = self._revision

@@ -25,10 +25,12 @@ from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
 from processor.state.customers import Remembering
 from processor.state.keys import Keys
+from processor.state.live import LiveReadings
 from processor.state.partition import SegmentRegister
 from processor.state.redis_url import async_client
 from processor.state.replies import raw
 from processor.state.table import PaneTable
+from processor.streaming.alerts import Alerts
 from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetters
@@ -40,6 +42,7 @@ from processor.streaming.metrics_page import metrics_route
 from processor.streaming.observer import Observer
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
+from processor.streaming.signals import Signals
 from processor.streaming.topics import create_missing, event_topics
 from processor.streaming.transport import BatchConsumer, BatchingApp
 
@@ -91,7 +94,7 @@ class Worker:
         counters: what it counts of its own work.
 
     Raises:
-        ConfigurationError: a metric of one's own cannot be.
+        ConfigurationError: a metric of one's own cannot be, or a rule watches what is not there.
     """
 
     def __init__(self, settings: Settings, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
@@ -103,6 +106,7 @@ class Worker:
         self._now_ms = now_ms
         self._own = settings.own_metrics()
         self._metrics = settings.catalogue(self._own)
+        self._rules = settings.rules(self._metrics)
         self._partitions: Partitions | None = None
         self._publisher: Publisher | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -212,6 +216,14 @@ class Worker:
             interval_s=settings.publisher.interval_s,
             lease_ttl_s=settings.publisher.lease_ttl_s,
             low_sample_under=settings.engine.low_sample_under,
+            alerts=Alerts(
+                self._rules,
+                redis=redis,
+                keys=keys,
+                signals=Signals(LiveReadings(redis, keys), self.topics),
+                min_samples=settings.engine.low_sample_under,
+                stale_after_ms=parse_duration_ms(settings.alerting.stale_after),
+            ),
             now_ms=self._now_ms,
             counters=self.counters,
         )

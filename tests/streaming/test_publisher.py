@@ -1,81 +1,19 @@
 """The publisher on a real Redis and Kafka, with the clock moved by hand."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
 
-from processor.core.config import EngineConfig
-from processor.metrics.catalogue import CATALOGUE
-from processor.settings import KafkaSettings
 from processor.state.keys import Keys
-from processor.state.partition import PartitionStore
 from processor.state.redis_url import async_client
-from processor.streaming.kafka import readings_producer
-from processor.streaming.publisher import Publisher
-from schemas.events import EventType
 from tests.harness.kafka import create_topics, read_all
 from tests.harness.proxy import LossyProxy
 from tests.harness.state import StoredState
 from tests.harness.worker import Deployment
-from tests.state.flushing import T0, TIERS, changes
+from tests.state.flushing import T0, changes
 from tests.streaming.owning import now_ms
-
-MINUTE_MS = 60_000
-
-
-@asynccontextmanager
-async def publishing(
-    deployment: Deployment,
-    redis: Redis,
-    *,
-    at_ms: int = T0 + 1_000,
-    holder: str = "a",
-    lease_ttl_s: float = 3.0,
-) -> AsyncIterator[Publisher]:
-    """A publisher that ticks when told to, and is killed at the end: it releases nothing."""
-    settings = KafkaSettings(bootstrap=deployment.bootstrap, group=deployment.topic_prefix + "g")
-    publisher = Publisher(
-        redis=redis,
-        keys=Keys(deployment.redis_prefix),
-        config=EngineConfig(),
-        metrics=CATALOGUE,
-        topics={deployment.topic("survey-response"): EventType.SURVEY_RESPONSE},
-        holder=holder,
-        topic=deployment.readings_topic,
-        new_producer=lambda: readings_producer(settings),
-        interval_s=1.0,
-        lease_ttl_s=lease_ttl_s,
-        low_sample_under=30,
-        now_ms=lambda: at_ms,
-    )
-    try:
-        yield publisher
-    finally:
-        await publisher.stand_down()
-
-
-async def owned(redis: Redis, deployment: Deployment, partition: int = 0) -> PartitionStore:
-    """A partition's store, claimed."""
-    store = PartitionStore(
-        redis, Keys(deployment.redis_prefix), deployment.topic("survey-response"), partition, TIERS
-    )
-    await store.claim("w")
-    return store
-
-
-async def flush(store: PartitionStore, at_ms: int, series: str, **counts: int) -> None:
-    """Counters of one second, in all of its panes."""
-    deltas = {
-        (tier.pane_ms, at_ms - at_ms % tier.pane_ms): {
-            name: {measure.replace("_", "."): n for measure, n in counts.items()}
-            for name in ("all", series)
-        }
-        for tier in TIERS
-    }
-    await store.flush(changes(deltas, clock_ms=at_ms), (store.offset or 0) + 1)
+from tests.streaming.publishing import MINUTE_MS, flush, owned, publishing
 
 
 async def last_in_kafka(deployment: Deployment) -> dict[str, Any]:
