@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench soak lock clean
+.PHONY: help demo test lint format docs golden bench soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ format: .venv/installed-dev ## apply ruff's fixes and formatting
 docs: .venv/installed-dev ## write the generated pages again: the metrics in README.md and docs/
 	$(BIN)/python -m processor.metrics.table README.md
 	$(BIN)/cxpulse metrics --markdown > docs/metrics.md
+
+golden: .venv/installed-dev ## write the golden readings again: shows what differs and asks; YES=1 does not ask
+	@$(BIN)/python -m tests.golden
 
 bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from processor.metrics.present import Row
     from processor.replay import Engine, EventLike, Readings
@@ -35,7 +35,14 @@ class Replayed(Protocol):
 class Golden(Protocol):
     """What the fixture `cx_golden` is."""
 
-    def __call__(self, readings: "Sequence[Row]", file: "str | os.PathLike[str]") -> None:
+    def __call__(
+        self,
+        readings: "Sequence[Row]",
+        file: "str | os.PathLike[str]",
+        *,
+        tolerance: str | float = "0",
+        ignore: "Collection[str]" = (),
+    ) -> None:
         """Compare readings with a stored file."""
 
 
@@ -124,12 +131,21 @@ def cx_replay(request: pytest.FixtureRequest, cx_options: "dict[str, Any]") -> R
 def cx_golden(request: pytest.FixtureRequest) -> Golden:
     """Compares readings with a stored file, byte by byte: ``cx_golden(readings, "march.jsonl")``.
 
-    The path is relative to the test's file. With ``--cx-update-golden`` the file is written, and
-    what differed is shown; look at it before you commit it.
+    The path is relative to the test's file. ``tolerance="1%"`` (or ``0.01``) allows for value,
+    low, high, previous and change, and ``ignore=("revision",)`` leaves fields out. With
+    ``--cx-update-golden`` the file is written, and what differed is shown; look at it before you
+    commit it.
     """
+    from processor.replay.comparison import Tolerance
     from processor.testing.golden import differences, read_rows, write_golden
 
-    def golden(readings: "Sequence[Row]", file: "str | os.PathLike[str]") -> None:
+    def golden(
+        readings: "Sequence[Row]",
+        file: "str | os.PathLike[str]",
+        *,
+        tolerance: str | float = "0",
+        ignore: "Collection[str]" = (),
+    ) -> None:
         path = request.path.parent / file
         updates: bool = request.config.getoption(_UPDATE)
         if not path.exists():
@@ -141,7 +157,9 @@ def cx_golden(request: pytest.FixtureRequest) -> Golden:
                 )
             said = [f"  {len(readings)} readings, for the first time"]
         else:
-            said = differences(read_rows(path), readings)
+            said = differences(
+                read_rows(path), readings, tolerance=Tolerance.parse(str(tolerance)), ignore=ignore
+            )
         if not said:
             return
         if not updates:

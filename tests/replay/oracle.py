@@ -22,7 +22,7 @@ Said = tuple[float | None, int]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SESSION_TIMEOUT_MS = 30 * 60_000
 SESSION_LONGEST_MS = 24 * 3_600_000
-MINOR_DIGITS = {"USD": 2, "EUR": 2, "JPY": 0}
+MINOR_DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 
 ELSEWHERE: Mapping[str, Callable[[Asked], Said]] = {**RELATIONS, **BUYERS}
 

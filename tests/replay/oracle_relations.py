@@ -40,7 +40,7 @@ def _loyalty(event: Event) -> bool:
 
 
 def _spend(event: Event) -> bool:
-    return event.get("currency") in {"USD", "EUR", "JPY"}
+    return event.get("currency") in {"USD", "EUR", "JPY", "KWD"}
 
 
 CHECKS: Mapping[str, Callable[[Event], bool]] = {

@@ -1,0 +1,1 @@
+"""Event logs with their readings: `make golden` writes the readings again."""
