@@ -1,19 +1,20 @@
 """``cxpulse replay``: event logs through the engine, on their own time."""
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from processor.cli.errors import UsageError
+from processor.cli.errors import CommandError, UsageError
 from processor.cli.options import instant_ms
-from processor.cli.terminal import say
+from processor.cli.replay_options import duration_ms, pace_of, selection_of, settings_of
+from processor.cli.replay_progress import progress, say_refused, say_what_became, told
 
 if TYPE_CHECKING:
-    from processor.replay import Selection, Summary
-    from processor.settings import Settings
+    from processor.replay import ReplayResult
 
 
 class Engine(StrEnum):
@@ -25,7 +26,9 @@ class Engine(StrEnum):
 def replay(
     logs: Annotated[
         list[str],
-        typer.Argument(metavar="LOG…", help=".jsonl, .jsonl.gz, .jsonl.zst, or - for stdin"),
+        typer.Argument(
+            metavar="LOG…", help=".jsonl, .jsonl.gz, .jsonl.zst, .parquet, or - for stdin"
+        ),
     ],
     *,
     engine: Annotated[Engine, typer.Option(help="in this process: no Kafka, no Redis")] = (
@@ -34,6 +37,19 @@ def replay(
     final: Annotated[bool, typer.Option("--final", help="only the readings at the end")] = False,
     every: Annotated[
         str | None, typer.Option(help="event time between readings; default: 10s")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(metavar="N|max", help="seconds of event time in one second")
+    ] = "max",
+    max_gap: Annotated[
+        str | None, typer.Option(help="longer pauses of the log take as long as this, e.g. 5s")
+    ] = None,
+    shift_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="now|T",
+            help="move all times of all events alike, so that the first one happens then",
+        ),
     ] = None,
     windows: Annotated[
         str | None, typer.Option(help="such as 1h,24h; default: the configured")
@@ -59,98 +75,92 @@ def replay(
     rejects: Annotated[
         Path | None, typer.Option(help="refused lines, with reasons; default: the first ten shown")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only tell what is in the logs, and how long it takes")
+    ] = False,
 ) -> None:
     """The readings of event logs: the same log gives the same bytes, whenever and wherever.
+
+    --from, --to and --now are times as they stand in the logs, also where --shift-to moves them:
+    occurred_at and opened_at of every event by the same amount, and with them the readings' times.
 
     Example: cxpulse replay march.jsonl.gz --final --windows 1h,24h --by channel --out out.jsonl
     """
     from contextlib import ExitStack
 
-    from processor.cli.errors import CommandError
-    from processor.replay import LogError, Rejects, write_readings
+    from processor.replay import LogError, Rejects
     from processor.replay import replay as replayed
+    from processor.replay.log import Position
 
     del engine  # there is one so far
     if final and every is not None:
         raise UsageError("--final and --every exclude each other")
-    settings = _settings(windows, by)
+    pace = pace_of(speed, max_gap, shift_to)
+    settings = settings_of(windows, by)
     own = settings.own_metrics()
+    options: dict[str, Any] = {
+        "config": settings.engine.config(b""),  # nothing is stored: hashes need no key
+        "now_ms": None if now is None else instant_ms(now, "--now"),
+        "selection": selection_of(from_, to, where or [], type_ or []),
+        "speed": pace.speed,
+        "max_gap_ms": pace.max_gap_ms,
+    }
+    readings: dict[str, Any] = {
+        "metrics": settings.catalogue(own),
+        "every_ms": duration_ms(every, "--every"),
+        "final": final,
+        "low_sample_under": settings.engine.low_sample_under,
+        "own": own,
+    }
+    _collect_rarely()
     with ExitStack() as stack:
         file = None if rejects is None else stack.enter_context(rejects.open("w", encoding="utf-8"))
+        options["rejects"] = Rejects(file)
         try:
-            result = replayed(
-                logs,
-                config=settings.engine.config(b""),  # nothing is stored: hashes need no key
-                metrics=settings.catalogue(own),
-                every_ms=_every_ms(every),
-                final=final,
-                now_ms=None if now is None else instant_ms(now, "--now"),
-                selection=_selection(from_, to, where or [], type_ or []),
-                rejects=Rejects(file),
-                low_sample_under=settings.engine.low_sample_under,
-                own=own,
-            )
-            write_readings(result, out)
+            options["position"] = Position.of(logs)
+            if dry_run:
+                fixed = {name: options[name] for name in ("config", "now_ms")}
+                _tell(logs, options, lambda log: list(replayed([log], **fixed, **readings)))
+                return
+            result = replayed(logs, shift_to_ms=pace.shift_to_ms, **options, **readings)
+            _write(result, out, options["position"], is_paced=pace.speed is not None)
         except LogError as error:
             raise CommandError(str(error)) from error
-    _say_what_became(result.summary)
+    say_what_became(result.summary)
 
 
-def _settings(windows: str | None, by: list[str] | None) -> "Settings":
-    from processor.core.panes import plan_windows
-    from processor.settings import load_settings
+def _write(result: "ReplayResult", out: Path | None, position: Any, *, is_paced: bool) -> None:
+    import sys
 
-    chosen: dict[str, Any] = {}
-    if windows is not None:
-        names = tuple(name.strip() for name in windows.split(","))
-        try:
-            plan_windows(names)
-        except ValueError as error:
-            raise UsageError(f"--windows: {error}") from None
-        chosen["windows"] = names
-    if by is not None:
-        chosen["segments"] = tuple(tuple(names.split(",")) for names in by)
-    return load_settings(**({"engine": chosen} if chosen else {}))
-
-
-def _every_ms(every: str | None) -> int | None:
-    from processor.core.panes import parse_duration_ms
+    from processor.replay import LogError, write_readings
+    from processor.replay.shifting import ShiftError
 
     try:
-        return None if every is None else parse_duration_ms(every)
-    except ValueError as error:
-        raise UsageError(f"--every: {error}") from None
+        # Readings that scroll by are progress enough.
+        with progress(position, hidden=out is None and sys.stdout.isatty()):
+            write_readings(result, out, at_once=is_paced)
+    except ShiftError as error:
+        raise UsageError(f"--shift-to: {error}") from error
+    except LogError:
+        say_refused(result.summary.shown)
+        raise
 
 
-def _selection(
-    from_: str | None, to: str | None, where: list[str], types: list[str]
-) -> "Selection":
-    from processor.replay import Selection
-    from schemas.events import EventType
+def _tell(logs: list[str], options: dict[str, Any], trial: Callable[[Path], object]) -> None:
+    from processor.replay.forecast import forecast
 
-    unknown = [name for name in types if name not in set(EventType)]
-    if unknown:
-        raise UsageError(
-            f"--type: unknown event type {', '.join(unknown)}; there are {', '.join(EventType)}"
-        )
-    pairs = [text.partition("=") for text in where]
-    for name, _, value in pairs:
-        if not (name and value):
-            raise UsageError("--where: write dim=value, such as channel=email")
-    return Selection(
-        from_ms=None if from_ is None else instant_ms(from_, "--from"),
-        to_ms=None if to is None else instant_ms(to, "--to"),
-        where={name: value for name, _, value in pairs},
-        types=frozenset(map(EventType, types)),
-    )
+    with progress(options["position"]):
+        found = forecast(logs, trial=trial, **options)
+    typer.echo(told(found))
+    say_refused(options["rejects"].shown)
+    if found.failures:
+        raise found.failures[0]
 
 
-def _say_what_became(summary: "Summary") -> None:
-    outcomes = ("counted", "repeats", "rejected", "late")
-    found = ", ".join(f"{summary.total(name)} {name}" for name in outcomes if summary.total(name))
-    say(
-        f"{summary.lines} lines in {summary.seconds:.1f} s: {found or 'nothing to count'}; "
-        f"{summary.readings} readings"
-    )
-    for reject in summary.shown:
-        say(f"{reject.file}:{reject.line}: {reject.code}: {reject.message}")
+def _collect_rarely() -> None:
+    """Look for cycles seldom, as the worker does: batches are large, short-lived, and hold none."""
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)

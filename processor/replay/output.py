@@ -20,12 +20,15 @@ def to_line(row: Row) -> str:
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def write_readings(rows: Iterable[Row], out: str | os.PathLike[str] | None = None) -> int:
+def write_readings(
+    rows: Iterable[Row], out: str | os.PathLike[str] | None = None, *, at_once: bool = False
+) -> int:
     """Write readings, a line each.
 
     Args:
         rows: readings, for example a :class:`~processor.replay.player.ReplayResult`.
-        out: the file to replace; ``None`` for standard output.
+        out: the file to replace, when it is complete; ``None`` for standard output.
+        at_once: pass every reading on when it is made, to be watched.
 
     Returns:
         How many readings were written.
@@ -35,16 +38,18 @@ def write_readings(rows: Iterable[Row], out: str | os.PathLike[str] | None = Non
         OSError: the file cannot be written; one that was there before is still as it was.
     """
     if out is None:
-        return _write(rows, sys.stdout)
+        return _write(rows, sys.stdout, at_once=at_once)
     with replacing(out) as file:
-        return _write(rows, file)
+        return _write(rows, file, at_once=at_once)
 
 
-def _write(rows: Iterable[Row], file: IO[str]) -> int:
+def _write(rows: Iterable[Row], file: IO[str], *, at_once: bool) -> int:
     written = 0
     for row in rows:
         file.write(to_line(row))
         written += 1
+        if at_once:
+            file.flush()
     file.flush()
     return written
 

@@ -27,6 +27,10 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _value_at = JSONDecoder().raw_decode
 
 
+class ShiftError(ValueError):
+    """A log cannot be moved so far: one of its times would be before 1970 or after 9998."""
+
+
 class Shifter:
     """Moves the events of a run.
 
@@ -46,7 +50,7 @@ class Shifter:
         """The lines, moved; those that are not valid as they are.
 
         Raises:
-            ValueError: a moved time is before 1970 or after 9998.
+            ShiftError: a moved time is before 1970 or after 9998.
         """
         for line in lines:
             if not line.is_valid:
@@ -63,7 +67,7 @@ def moved(raw: bytes, shift_ms: int) -> bytes:
     """A valid event's line with its times moved; every other byte is as it was.
 
     Raises:
-        ValueError: a moved time is before 1970 or after 9998.
+        ShiftError: a moved time is before 1970 or after 9998.
 
     >>> moved(b'{"type":"session", "occurred_at":"2026-03-01T13:00:00+01:00"}', 500)
     b'{"type":"session", "occurred_at":"2026-03-01T12:00:00.500Z"}'
@@ -80,7 +84,7 @@ def _moved(text: str, shift_ms: int) -> str:
     try:
         return format_rfc3339(parse_rfc3339(text) + shift_ms)
     except ValueError:
-        raise ValueError("the log cannot be moved so far: times are from 1970 to 9998") from None
+        raise ShiftError("the log cannot be moved so far: times are from 1970 to 9998") from None
 
 
 def _times_in(raw: bytes) -> Iterable[tuple[int, int, str]]:
