@@ -10,6 +10,8 @@ from processor.cli.diff import diff
 from processor.cli.doctor import doctor
 from processor.cli.errors import OK, USAGE, CommandError, explain
 from processor.cli.metrics import metrics
+from processor.cli.monitor import monitor
+from processor.cli.record import record
 from processor.cli.replay import replay
 from processor.cli.schemas import schemas
 from processor.cli.simulate import simulate
@@ -28,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, simulate, replay, diff, metrics, config, doctor):
+for command in (demo, worker, monitor, simulate, replay, record, diff, metrics, config, doctor):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(schemas, name="schemas")

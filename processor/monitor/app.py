@@ -3,17 +3,43 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 
-from processor.monitor import history_api, prometheus_api
+from processor.monitor import (
+    docs_page,
+    health_api,
+    history_api,
+    login,
+    page,
+    prometheus_api,
+    readings_api,
+    stream,
+)
 from processor.monitor.monitor import Monitor
+from processor.monitor.openapi import add_openapi
+from processor.monitor.problems import add_problem_handlers
+from processor.monitor.security import Guard, SecurityHeaders
+from processor.monitor.sessions import Doorkeeper
 from processor.settings import ConfigurationError, Settings
 
-_STATIC: Final = Path(__file__).parent / "static"
+_ROUTERS = (
+    readings_api.router,
+    stream.router,
+    history_api.router,
+    prometheus_api.router,
+    health_api.router,
+    login.router,
+    docs_page.router,
+    page.router,
+)
+_DESCRIPTION = (
+    "Customer-experience metrics as they are now and as they were. Errors are problems of RFC "
+    "9457. Where the monitor has a token, everything but the health checks needs it: as a bearer, "
+    "or as a session that /login begins."
+)
 
 
 def create_app(settings: Settings, *, monitor: Monitor | None = None) -> FastAPI:
@@ -29,18 +55,36 @@ def create_app(settings: Settings, *, monitor: Monitor | None = None) -> FastAPI
     """
     if settings.monitor.refusal is not None:
         raise ConfigurationError(settings.monitor.refusal)
-    monitor = monitor or Monitor(settings)
     app = FastAPI(
-        title="cxpulse monitor",
+        title="cxpulse",
         version=version("cxpulse"),
+        description=_DESCRIPTION,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.monitor = monitor
-    app.include_router(history_api.router)
-    app.include_router(prometheus_api.router)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    token = settings.monitor.token
+    doorkeeper = Doorkeeper(
+        None if token is None else token.get_secret_value(), settings.monitor.session_life_s
+    )
+    app.state.monitor = monitor or Monitor(settings)
+    app.state.doorkeeper = doorkeeper
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
+    add_problem_handlers(app)
+    add_openapi(app, with_token=not doorkeeper.is_open)
+    # The last one is the first that a request meets.
+    app.add_middleware(Guard, settings=settings.monitor, doorkeeper=doorkeeper)
+    if settings.monitor.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.monitor.cors_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Link"],
+        )
+    app.add_middleware(SecurityHeaders, cors=bool(settings.monitor.cors_origins))
     return app
 
 

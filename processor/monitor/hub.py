@@ -11,8 +11,8 @@ is read anew, and every client is sent a snapshot.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from pydantic_core import to_json
 from redis.exceptions import RedisError
@@ -33,6 +33,7 @@ _WAIT_MS: Final = 250
 _LOOK_S: Final = 1.0
 """How often the partitions' progress and the alerts are looked at, and a status is told."""
 
+_SHORTEST_TICK_S: Final = 0.05
 _HEARTBEAT_S: Final = 15.0
 _RETRY_S: Final = 0.25
 _SLEPT_S: Final = 10.0
@@ -76,6 +77,8 @@ class Hub:
 
     Attributes:
         rows: every reading there is, by key.
+        metrics: names of metrics that have readings.
+        windows: names of windows that have readings.
         status: what the publisher said last.
         alerts: what the alerts are.
         error: why Redis was not read, ``None`` while it answers.
@@ -102,8 +105,10 @@ class Hub:
         self._suspect = False
         self._sorted: list[str] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._looked_at = self._round_at = 0.0
+        self._looked_at = self._round_at = self._status_at = 0.0
         self.rows: dict[str, Row] = {}
+        self.metrics: set[str] = set()
+        self.windows: set[str] = set()
         self.status = StatusBoard(stale_after_s)
         self.alerts = alerts
         self.error: str | None = "not read yet"
@@ -225,8 +230,12 @@ class Hub:
 
     async def _read_status(self) -> None:
         before, status = self.status.last, await self._live.status()
+        clock_s = asyncio.get_running_loop().time()
+        seconds, self._status_at = clock_s - self._status_at, clock_s
         if before is not None and (
-            status is None or status.revision < before.revision or status.leader != before.leader
+            status is None
+            or status.leader != before.leader
+            or not 0 <= status.revision - before.revision <= _ticks_within(seconds)
         ):
             self._suspect = True
             if status is None or status.revision < before.revision:
@@ -240,6 +249,7 @@ class Hub:
         await self.alerts.read()
         self.rows = {row.key: row for row in rows}
         self._sorted = None
+        self._learn_names(rows)
         self.status.show(loaded.status)
         self._entry_id, self._entry_revision = loaded.entry_id, loaded.revision
         await self._load_ring()
@@ -273,8 +283,7 @@ class Hub:
             changed.update((row.key, row) for row in rows)
             self._entry_id, self._entry_revision = update.entry_id, update.revision
             self._ring.add(Place(update.revision, update.entry_id), [row.key for row in rows])
-        if not changed.keys() <= self.rows.keys():
-            self._sorted = None
+        self._learn_names([row for key, row in changed.items() if key not in self.rows])
         self.rows.update(changed)
         rows = list(changed.values())
         status = self._status_json()
@@ -282,6 +291,12 @@ class Hub:
             wanted = [row for row in rows if group.wants(row)]
             if wanted:
                 self._send(group, self._readings(group, wanted, status))
+
+    def _learn_names(self, new: list[Row]) -> None:
+        if new:
+            self._sorted = None
+            self.metrics.update(row.metric for row in new)
+            self.windows.update(row.window for row in new)
 
     # -- telling --------------------------------------------------------------------------------
 
@@ -340,6 +355,6 @@ class Hub:
         return to_json(self.status.as_dict())
 
 
-def latest(rows: Mapping[str, Row], keys: Iterable[str]) -> list[dict[str, Any]]:
-    """The fields of rows, where there are such."""
-    return [dict(rows[key].fields) for key in keys if key in rows]
+def _ticks_within(seconds: float) -> int:
+    """The most ticks in so many seconds; a leader that begins anew counts far beyond."""
+    return 100 + int(seconds / _SHORTEST_TICK_S)

@@ -1,0 +1,155 @@
+"""``/login`` and ``/logout``: a token becomes a session, kept by the browser in a cookie."""
+
+import json
+from html import escape
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from processor.monitor.problems import Problem, problem_responses
+from processor.monitor.security import address_of, require_patience, session_of
+from processor.monitor.sessions import COOKIE, Doorkeeper
+
+router = APIRouter(tags=["session"])
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>cxpulse: log in</title>
+<link rel="stylesheet" href="/static/plain.css">
+</head>
+<body>
+<main>
+<h1>cxpulse</h1>
+<form method="post" action="/login">
+<p><label for="token">The monitor's token</label></p>
+<p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
+{message}<p><button>Log in</button></p>
+</form>
+</main>
+</body>
+</html>
+"""  # noqa: E501 - HTML
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"token": {"type": "string", "maxLength": 1024}},
+                    "required": ["token"],
+                }
+            }
+            for kind in ("application/json", _FORM)
+        },
+    }
+}
+
+
+@router.get(
+    "/login",
+    operation_id="loginPage",
+    summary="The page that asks for the token",
+    response_class=HTMLResponse,
+)
+async def login_page() -> HTMLResponse:
+    """The page that asks for the token."""
+    return HTMLResponse(_PAGE.format(message=""), headers={"Cache-Control": "no-store"})
+
+
+@router.post(
+    "/login",
+    operation_id="login",
+    summary="Begin a session with the token",
+    status_code=204,
+    response_class=Response,
+    responses={
+        204: {"description": "A session began: its cookie is set"},
+        303: {"description": "The same for a form: on to the page"},
+        **problem_responses(400, 401, 413, 415, 429),
+    },
+    openapi_extra=_BODY,
+)
+async def login(request: Request) -> Response:
+    """Begin a session: the cookie stands for the token from now on, for a limited time."""
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    token = _token(kind, await _body(request))
+    address = address_of(request.scope)
+    require_patience(doorkeeper, address)
+    if not doorkeeper.knows_token(token):
+        doorkeeper.guessed_wrong(address)
+        if kind == _FORM:
+            message = f'<p role="alert">{escape("This is not the token.")}</p>\n'
+            return HTMLResponse(_PAGE.format(message=message), 401, {"Cache-Control": "no-store"})
+        raise Problem(401, "this is not the monitor's token")
+    answer = _answer(kind, "/")
+    if not doorkeeper.is_open:
+        answer.set_cookie(
+            COOKIE,
+            doorkeeper.begin_session(),
+            max_age=int(doorkeeper.session_life_s),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+    return answer
+
+
+@router.post(
+    "/logout",
+    operation_id="logout",
+    summary="End the session",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "The session ended"}},
+)
+async def logout(request: Request) -> Response:
+    """End the session."""
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    session = session_of(request.headers)
+    if session is not None:
+        doorkeeper.end_session(session)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    answer = _answer(kind, "/login")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+def _answer(kind: str, then: str) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if kind == _FORM:
+        return RedirectResponse(then, 303, headers)
+    return Response(status_code=204, headers=headers)
+
+
+async def _body(request: Request) -> bytes:
+    most = request.app.state.monitor.settings.monitor.body_max_bytes
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise Problem(413, f"the body is longer than {most} bytes")
+    return bytes(body)
+
+
+def _token(kind: str, body: bytes) -> str:
+    try:
+        if kind == _FORM:
+            token: Any = parse_qs(body.decode(), max_num_fields=10).get("token", [None])[0]
+        elif kind == "application/json":
+            content = json.loads(body)
+            token = content.get("token") if isinstance(content, dict) else None
+        else:
+            raise Problem(415, f"the body is application/json or {_FORM}")
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body cannot be read") from None
+    if not isinstance(token, str):
+        raise Problem(400, "the body has no token", errors=[("token", "is missing")])
+    return token
