@@ -6,23 +6,25 @@ is read but what the metric asks for.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from processor.core.panes import Window, plan_windows, tiers_of
-from processor.core.past import PastPanes, first_kept_ms, window_ends
-from processor.metrics.asked import Asked, Needs, asked_of_nothing
+from processor.core.past import first_kept_ms, window_ends
+from processor.metrics.asked import asked_of_nothing
 from processor.metrics.catalogue import UnknownMetric, get
-from processor.metrics.past import Point, Series, points
+from processor.metrics.past import Point, Series
 from processor.metrics.registry import Metric
 from processor.monitor.filters import FilterError, parse_segment
+from processor.monitor.history_reads import SeriesRead
 from processor.settings import Settings
 from processor.state.completeness import NEVER, WHOLE
-from processor.state.history import SeriesPanes, StoredHistory, StoredPartition
+from processor.state.history import StoredHistory, StoredPartition
 from processor.state.keys import Keys
 from schemas.events import EventType
 from schemas.money import CURRENCIES
@@ -34,7 +36,7 @@ POINTS_MAX: Final = 5_000
 TIMEOUT_S: Final = 20.0
 """The longest that one answer may take."""
 
-_ROUNDS_MAX: Final = 8
+_CURSOR_PARTS: Final = 3
 _FRESH_MAX_S: Final = 5.0
 _FRESH_OF_STEP: Final = 100
 """An answer stands for this part of the time between two points."""
@@ -56,6 +58,8 @@ class Query:
         from_ms: no window ends before this; ``None`` for all that is known.
         to_ms: no window ends after this; ``None`` for the current one.
         points: about how many, at most.
+        limit: the most in one answer; the others follow by its cursor.
+        cursor: of the answer before.
     """
 
     metric: str
@@ -65,6 +69,8 @@ class Query:
     from_ms: int | None = None
     to_ms: int | None = None
     points: int = POINTS_DEFAULT
+    limit: int = POINTS_MAX
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Past:
         step_ms: from one point to the next.
         known_from_ms: the first end of a window all of whose panes are still kept.
         points: oldest first.
+        next: cursor of those that follow; ``None`` where none do.
     """
 
     series: Series
@@ -84,6 +91,7 @@ class Past:
     step_ms: int
     known_from_ms: int
     points: list[Point]
+    next: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -96,6 +104,7 @@ class Past:
             "step_s": self.step_ms // 1000,
             "known_from": format_rfc3339(self.known_from_ms),
             "points": self.points,
+            "next": self.next,
         }
 
 
@@ -179,9 +188,7 @@ class History:
     async def _past(self, query: Query) -> Past:
         series, segment = self.subject(query)
         window = series.window
-        partitions = await self.stored.partitions(self._topics)
-        clock_ms = max((p.clock_ms for p in partitions), default=0)
-        now_ms = min(clock_ms, self._now_ms())
+        partitions, clock_ms, now_ms = await self.latest()
         tier = self._tiers[window.pane_ms]
         known_from_ms = first_kept_ms(tier, clock_ms) + window.size_ms
         if series.metric.per_currency and series.currency is None:
@@ -190,32 +197,47 @@ class History:
         if query.to_ms is not None:
             last_ms = min(last_ms, query.to_ms - query.to_ms % window.pane_ms)
         first_ms = max(known_from_ms, query.from_ms or 0)
-        ends = window_ends(window, first_ms, last_ms, query.points)
-        answer = Past(series, segment, ends.step, known_from_ms, [])
+        if query.cursor is None:
+            ends = window_ends(window, first_ms, last_ms, query.points)
+        else:
+            ends = _following(query.cursor, window, first_ms, last_ms)
+        ends, following = ends[: query.limit], ends[query.limit :]
+        cursor = f"{following[0]}.{following.step}.{following[-1]}" if following else None
+        answer = Past(series, segment, ends.step, known_from_ms, [], cursor)
         lacks_currency = series.metric.per_currency and series.currency is None
         if not clock_ms or not ends or lacks_currency:
             return answer
-        read = _Read(self, series, partitions, ends, window.end(clock_ms))
-        answer.points.extend(await read.points(await self._names_of_currencies(series)))
-        return answer
+        read = self.read(series, partitions, ends, clock_ms)
+        found = await read.points(
+            await self._names_of_currencies(series),
+            whole_from_ms=await self.whole_from_ms(series.metric, partitions),
+            low_sample_under=self._low_sample_under,
+        )
+        return replace(answer, points=found)
 
-    async def counts_now(self, query: Query, asked: Asked) -> "Now":
-        """What is stored of the current window, as far as it was asked for.
-
-        Raises:
-            FilterError: the query cannot be meant.
-            redis.exceptions.RedisError: Redis is away or refuses.
-        """
-        series, segment = self.subject(query)
-        window = series.window
+    async def latest(self) -> tuple[list[StoredPartition], int, int]:
+        """All partitions, their latest event clock, and the time at which live windows end."""
         partitions = await self.stored.partitions(self._topics)
         clock_ms = max((p.clock_ms for p in partitions), default=0)
-        end_ms = window.end(min(clock_ms, self._now_ms()))
-        read = _Read(self, series, partitions, range(end_ms, end_ms + 1), window.end(clock_ms))
-        panes = await read.panes(asked.needs()) if clock_ms else PastPanes()
-        return Now(series, segment, end_ms, panes)
+        return partitions, clock_ms, min(clock_ms, self._now_ms())
 
-    def topics_of(self, metric: Metric) -> set[str]:
+    def read(
+        self, series: Series, partitions: Iterable[StoredPartition], ends: range, clock_ms: int
+    ) -> SeriesRead:
+        """What will read the panes of a series.
+
+        Args:
+            series: whose panes.
+            partitions: all there are.
+            ends: of the windows.
+            clock_ms: the latest event clock.
+        """
+        topics = self._topics_of(series.metric)
+        ours = [partition for partition in partitions if partition.topic in topics]
+        latest_ms = series.window.end(clock_ms)
+        return SeriesRead(self.stored, series, ours, ends, latest_ms=latest_ms)
+
+    def _topics_of(self, metric: Metric) -> set[str]:
         """The topics that the measures of a metric come from."""
         return {topic for topic, kind in self._topics.items() if kind in metric.event_types}
 
@@ -238,16 +260,11 @@ class History:
             }
             if not lacking and status["unclaimed"]:
                 lacking = set(by_topic)  # some topic has more partitions than are configured
-        ours = self.topics_of(metric)
+        ours = self._topics_of(metric)
         if lacking & ours:
             return NEVER
         found = (p.completeness or WHOLE for topic in ours for p in by_topic[topic])
         return max((one.whole_from_ms for one in found), default=0)
-
-    @property
-    def low_sample_under(self) -> int:
-        """Fewer observations than this are flagged."""
-        return self._low_sample_under
 
     def _segment(self, text: str) -> dict[str, str]:
         found = parse_segment(text)
@@ -289,70 +306,18 @@ class History:
         return await self.stored.currencies(money, self.windows, {}, CURRENCIES)
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
-    """What is stored of a current window.
+def _following(cursor: str, window: Window, first_ms: int, last_ms: int) -> range:
+    """The ends of windows that a cursor stands for, as far as they are known still.
 
-    Attributes:
-        series: what it is of.
-        segment: dimension values.
-        end_ms: where the window ends.
-        panes: what was read.
+    Raises:
+        FilterError: it is not one of ours.
     """
-
-    series: Series
-    segment: Mapping[str, str]
-    end_ms: int
-    panes: PastPanes
-
-
-class _Read:
-    """The reads of one answer: as many rounds as the metric asks for."""
-
-    def __init__(
-        self,
-        history: History,
-        series: Series,
-        partitions: list[StoredPartition],
-        ends: range,
-        latest_ms: int,
-    ) -> None:
-        self._history = history
-        self._series = series
-        topics = history.topics_of(series.metric)
-        self._all = partitions
-        self._partitions = [p for p in partitions if p.topic in topics]
-        self._ends = ends
-        window: Window = series.window
-        self._starts = range(max(0, ends[0] - window.size_ms), ends[-1], window.pane_ms)
-        self._to_latest = range(self._starts[0], max(latest_ms, ends[-1]), window.pane_ms)
-
-    async def panes(self, needs: Needs) -> PastPanes:
-        """Read what is needed, bases up to the latest pane."""
-        starts = self._to_latest if needs.bases else self._starts
-        wanted = SeriesPanes(self._series.key, self._series.window.pane_ms, starts)
-        return await self._history.stored.panes(self._partitions, wanted, needs)
-
-    async def points(self, currencies: Iterable[str]) -> list[Point]:
-        """The readings."""
-        currencies = list(currencies)
-        whole_from_ms = await self._history.whole_from_ms(self._series.metric, self._all)
-        asked = asked_of_nothing(self._series.metric, self._series.currency)
-        read, panes = Needs(), PastPanes()
-        for _ in range(_ROUNDS_MAX):
-            needs = asked.needs(currencies).without(read)
-            if needs:
-                panes.update(await self.panes(needs))
-                read = read.with_(needs)
-            # In a thread: samples of many panes take their time, and others have theirs.
-            found, asked = await asyncio.to_thread(
-                points,
-                self._series,
-                panes,
-                self._ends,
-                whole_from_ms=whole_from_ms,
-                low_sample_under=self._history.low_sample_under,
-            )
-            if not asked.needs(currencies).without(read):
-                return found
-        raise AssertionError(f"{self._series.metric.name} asks for ever more")
+    parts = cursor.split(".")
+    if not all(re.fullmatch(r"[0-9]{1,15}", part) for part in parts) or len(parts) != _CURSOR_PARTS:
+        raise FilterError("cursor", "not a cursor of a history: give back the one that came")
+    begin_ms, step_ms, end_ms = map(int, parts)
+    is_ours = step_ms and not step_ms % window.pane_ms and not begin_ms % window.pane_ms
+    if not is_ours or (end_ms - begin_ms) // step_ms > POINTS_MAX:
+        raise FilterError("cursor", "the cursor is of another query: give both back together")
+    skipped = max(0, -(-(first_ms - begin_ms) // step_ms))
+    return range(begin_ms + skipped * step_ms, min(end_ms, last_ms) + 1, step_ms)

@@ -5,7 +5,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from processor.state.cancelling import cancel_until_done
 
 _T = TypeVar("_T")
 
@@ -53,6 +55,7 @@ class Shared(Generic[_T]):
         kept = self._kept.get(question)
         if kept is None or not self._stands(kept, revision):
             task = asyncio.ensure_future(self._make(make))
+            task.add_done_callback(_was_seen)
             kept = _Kept(task, revision, time.monotonic() + fresh_s)
             self._kept[question] = kept
             if len(self._kept) > KEPT:
@@ -74,8 +77,19 @@ class Shared(Generic[_T]):
             self.made += 1
             return await make()
 
+    async def stop(self) -> None:
+        """End what is being made."""
+        await cancel_until_done([kept.task for kept in self._kept.values()])
+        self._kept.clear()
+
     def _drop_oldest(self) -> None:
         for question, kept in self._kept.items():
             if kept.task.done():
                 del self._kept[question]
                 return
+
+
+def _was_seen(task: "asyncio.Task[Any]") -> None:
+    """An error that nobody waits for any more is no news: who asks again gets it again."""
+    if not task.cancelled():
+        task.exception()
