@@ -29,7 +29,7 @@ def config(
         typer.echo(as_toml(shown), nl=False)
 
 
-def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+def as_toml(sections: Mapping[str, Any]) -> str:
     """Sections of settings as TOML; a setting without a value, or a secret, becomes a comment.
 
     Examples:
@@ -39,25 +39,49 @@ def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
         # instance_id is not set
     """
     blocks: list[str] = []
-    for name, settings in sections.items():
-        _add_table(blocks, name, settings)
+    tables = {name: value for name, value in sections.items() if _is_table(value)}
+    plain = _lines({name: value for name, value in sections.items() if name not in tables})
+    if plain:  # what belongs to no table has to come first
+        blocks.append("\n".join(plain) + "\n")
+    for name, value in tables.items():
+        _add(blocks, name, value)
     return "\n".join(blocks)
 
 
-def _add_table(blocks: list[str], table: str, settings: Mapping[str, Any]) -> None:
+def _is_table(value: object) -> bool:
+    """Whether it is one table, or some of one name."""
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    )
+
+
+def _add(blocks: list[str], name: str, value: Mapping[str, Any] | list[Any]) -> None:
+    if isinstance(value, list):
+        for one in value:
+            _add_table(blocks, f"[[{name}]]", name, one)
+    else:
+        _add_table(blocks, f"[{name}]", name, value)
+
+
+def _add_table(blocks: list[str], head: str, name: str, settings: Mapping[str, Any]) -> None:
+    tables = {key: value for key, value in settings.items() if _is_table(value)}
+    plain = _lines({key: value for key, value in settings.items() if key not in tables})
+    if plain or not settings or head.startswith("[["):
+        blocks.append("\n".join([head, *plain]) + "\n")
+    for key, value in tables.items():
+        _add(blocks, f"{name}.{key}", value)
+
+
+def _lines(settings: Mapping[str, Any]) -> list[str]:
     from json import dumps
 
-    lines = [f"[{table}]"]
+    lines = []
     for name, value in settings.items():
         if value is None:
             lines.append(f"# {name} is not set")
         elif value == _HIDDEN:  # read again, it would be the password
             lines.append(f"# {name} is set, and not shown")
-        elif not isinstance(value, dict):
+        else:
             # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
             lines.append(f"{name} = {dumps(value)}")
-    if len(lines) > 1 or not settings:
-        blocks.append("\n".join(lines) + "\n")
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            _add_table(blocks, f"{table}.{name}", value)
+    return lines

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """Every setting with secrets hidden."""
-        shown = self.model_dump(mode="json")
+        shown = self.model_dump(mode="json", by_alias=True)
         shown["redis"]["url"] = redact(self.redis.url.get_secret_value())
         return shown
 
