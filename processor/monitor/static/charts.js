@@ -1,15 +1,13 @@
 // Lines and bands in SVG: a sparkline for a tile, a chart with axes for one metric.
 
 import { h, mark, s, say } from "./dom.js";
-import { amount, count, moment } from "./format.js";
+import { amount, axisLabel, count, moment, momentsBetween } from "./format.js";
 
 const time = (point) => Date.parse(point.window_end);
 
-/** Smallest and largest of what is drawn, with some air. */
-function range(points, band) {
-  const values = points.flatMap((p) =>
-    [p.value, ...(band ? [p.low, p.high] : [])].filter((v) => v !== null && v !== undefined),
-  );
+/** Smallest and largest of what is drawn, with some air; with the band, so that noise looks like noise. */
+function range(points) {
+  const values = points.flatMap((p) => [p.value, p.low, p.high].filter((v) => v !== null && v !== undefined));
   if (!values.length) return [0, 1];
   let [low, high] = [Math.min(...values), Math.max(...values)];
   const air = (high - low || Math.abs(high) || 1) * 0.08;
@@ -71,7 +69,7 @@ export class Spark {
       for (const path of [this.band, this.line, this.end]) mark(path, "d", null);
       return;
     }
-    const [low, high] = range(shown, false);
+    const [low, high] = range(shown);
     const [from, to] = [time(shown[0]), time(shown.at(-1))];
     const x = (p) => 2 + (194 * (time(p) - from)) / (to - from || 1);
     const y = (v) => Math.max(0, Math.min(40, 37 - (34 * (v - low)) / (high - low)));
@@ -167,9 +165,9 @@ export class Chart {
       return;
     }
     const { unit, currency } = this.#about;
-    const [low, high] = range(points, true);
+    const [low, high] = range(points);
     const marks = ticks(low, high, height > 200 ? 5 : 3);
-    const labels = marks.map((each) => amount(each, unit, currency));
+    const labels = marks.map((each) => axisLabel(each, unit, currency));
     const left = 14 + Math.max(...labels.map((text) => text.length)) * 7.2;
     const [right, top, bottom] = [14, 10, 28];
     const [from, to] = [time(points[0]), time(points.at(-1))];
@@ -180,18 +178,10 @@ export class Chart {
       s("text", { class: "label", x: left - 8, y: y(each) + 4, "text-anchor": "end" }, labels[at]),
     ]);
     const many = Math.max(2, Math.min(7, Math.floor((width - left) / 110)));
-    const columns = Array.from({ length: many }, (_, at) => from + ((to - from) * at) / (many - 1)).map((at, index) =>
-      s(
-        "text",
-        {
-          class: "label",
-          x: x({ at }),
-          y: height - 8,
-          "text-anchor": index === 0 ? "start" : index === many - 1 ? "end" : "middle",
-        },
-        moment(at, this.#span()),
-      ),
-    );
+    const columns = momentsBetween(from, to, many).map((at) => {
+      const place = Math.min(x({ at }), width - 24);
+      return s("text", { class: "label", x: place, y: height - 8, "text-anchor": "middle" }, moment(at, this.#span()));
+    });
     const low_samples = points
       .filter((p) => p.value !== null && (p.low_sample || p.incomplete))
       .map((p) => s("circle", { class: "doubt", cx: x(p), cy: y(p.value), r: 2.5 }));

@@ -20,6 +20,7 @@ export class Detail {
     this.by = this.#dimensions();
     this.stop = new AbortController();
     this.tile = new Tile(this.about, { title: "Now" });
+    this.tile.change.after(h("p", { class: "quiet" }, this.about.summary));
     this.chart = new Chart(`History of ${this.about.title}: arrow keys read its points`);
     this.rows = h("tbody");
     this.scores = h("tbody");
@@ -38,7 +39,6 @@ export class Detail {
       ),
       h("div", { class: "detail" }, this.tile.node, this.#history()),
       h("div", { class: "pair" }, SCORED.has(this.about.name) ? this.#distribution() : null, this.segments?.node),
-      h("p", { class: "quiet more" }, this.about.summary ?? ""),
     );
     const every = Math.min(600, Math.max(10, windowSeconds(view.window) / 60)) * 1000;
     this.timer = setInterval(() => document.hidden || this.#fetch(), every);

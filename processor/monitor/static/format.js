@@ -17,12 +17,12 @@ export function parts(value, unit, currency) {
   if (value === null || value === undefined) return [{ text: "–", small: false }];
   switch (unit) {
     case "points":
-      return plain(digits(value, 1, true));
+      return plain(digits(value, places(value, 1), true));
     case "percent":
-      return split(number({ style: "percent", ...fraction(1) }).formatToParts(value / 100));
+      return split(number({ style: "percent", ...fraction(places(value, 1)) }).formatToParts(value / 100));
     case "score":
     case "ratio":
-      return plain(digits(value, 2));
+      return plain(digits(value, places(value, 2)));
     case "seconds":
       return duration(value);
     case "money":
@@ -42,15 +42,21 @@ export function amount(value, unit, currency) {
 /** A difference, always with its sign; percent differ by percentage points. */
 export function difference(value, unit, currency) {
   if (value === null || value === undefined) return "";
-  if (unit === "percent") return `${digits(value, 1, true)} pp`;
+  if (unit === "percent") return `${digits(value, places(value, 1), true)} pp`;
   const sign = value > 0 ? "+" : value < 0 ? "−" : "±";
-  if (unit === "points") return digits(value, 1, true);
+  if (unit === "points") return digits(value, places(value, 1), true);
   return sign + amount(Math.abs(value), unit, currency);
 }
 
 /** A whole number with the locale's groups. */
 export function count(value) {
   return digits(value, 0);
+}
+
+/** Decimals: the usual ones, more where they would make nothing of something small. */
+function places(value, usual) {
+  const size = Math.abs(value);
+  return size === 0 || size >= 10 ** -usual ? usual : Math.min(6, Math.ceil(-Math.log10(size)));
 }
 
 function fraction(places) {
@@ -120,6 +126,27 @@ export function windowShort(name) {
 export function windowSeconds(name) {
   const [, size, letter] = /^(\d+)([smhd])$/.exec(name) ?? [];
   return size ? Number(size) * { s: 1, m: 60, h: 3600, d: 86_400 }[letter] : 0;
+}
+
+/** A value on an axis, in as few digits as it needs. */
+export function axisLabel(value, unit, currency) {
+  const few = { maximumFractionDigits: 2 };
+  if (unit === "seconds") return amount(value, unit);
+  if (unit === "percent") return number({ style: "percent", maximumFractionDigits: 2 }).format(value / 100);
+  if (unit === "points") return number({ ...few, signDisplay: "exceptZero" }).format(value).replace(MINUS, "−");
+  if (unit === "money") return number({ style: "currency", currency, notation: "compact", ...few, minimumFractionDigits: 0 }).format(value);
+  return number({ ...few, notation: Math.abs(value) >= 100_000 ? "compact" : "standard" }).format(value);
+}
+
+const STRIDES = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000];
+
+/** Round moments of the local clock between two, at most so many. */
+export function momentsBetween(from, to, most) {
+  const stride = 1000 * (STRIDES.find((each) => (to - from) / (each * 1000) <= most) ?? 2_592_000);
+  const zone = new Date(to).getTimezoneOffset() * 60_000;
+  const found = [];
+  for (let at = Math.ceil((from - zone) / stride) * stride + zone; at <= to; at += stride) found.push(at);
+  return found;
 }
 
 /** How long ago, coarse enough to be calm. */

@@ -1,12 +1,14 @@
 // The chosen metrics of one window and segment, as tiles.
 
-import { query, segmentName, segmentText } from "./address.js";
+import { query, segmentKey, segmentName, segmentText } from "./address.js";
+import { Breakdown } from "./breakdown.js";
 import { h } from "./dom.js";
 import { windowName } from "./format.js";
 import { Histories } from "./store.js";
 import { leading, Tile, verdict } from "./tile.js";
 
 const LEAD = 4;
+const COLUMNS = 6;
 
 export class Overview {
   /** `app` has the catalogue, the store, the view and the status. */
@@ -24,6 +26,8 @@ export class Overview {
       this.tiles.set(about.name, made);
       return made.node;
     };
+    const by = Object.keys(view.segment).length ? null : catalogue.segment_sets[0];
+    this.breakdown = by ? new Breakdown(app, chosen.slice(0, COLUMNS), by) : null;
     const more = h(
       "a",
       { href: app.href({ all: !view.all }), "data-view": "" },
@@ -40,6 +44,7 @@ export class Overview {
       ),
       h("div", { class: "grid-of-tiles lead" }, chosen.slice(0, LEAD).map(tile)),
       h("div", { class: "grid-of-tiles" }, [...chosen.slice(LEAD), ...others].map(tile)),
+      this.breakdown?.node,
       catalogue.metrics.length > chosen.length ? h("p", { class: "more" }, more) : null,
     );
   }
@@ -51,12 +56,14 @@ export class Overview {
   /** What the stream is asked for. */
   get query() {
     const { window, segment } = this.app.view;
-    return query({ metric: this.metrics, window, segment: segmentText(segment) });
+    const all = this.breakdown ? this.breakdown.by.map((name) => `${name}:*`).join(",") : null;
+    return query({ metric: this.metrics.join(), window, segment: [segmentText(segment), all].filter(Boolean) });
   }
 
   /** Everything may be new. */
   refresh() {
     for (const name of this.tiles.keys()) this.#patch(name);
+    this.breakdown?.refresh();
     if (this.histories.all.length) return;
     const { segment } = this.app.view;
     for (const [name, tile] of this.tiles)
@@ -70,7 +77,12 @@ export class Overview {
 
   /** Only these groups are new. */
   patch(groups) {
-    for (const group of groups) this.#patch(group.split("|")[0]);
+    const key = segmentKey(this.app.view.segment);
+    for (const group of groups) {
+      const [name, segment] = group.split("|");
+      if (segment === key) this.#patch(name);
+      else this.breakdown?.soon();
+    }
   }
 
   tick(elapsed) {
@@ -78,6 +90,7 @@ export class Overview {
   }
 
   close() {
+    this.breakdown?.close();
     this.histories.close();
   }
 

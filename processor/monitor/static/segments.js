@@ -48,7 +48,7 @@ export class Segments {
         h(
           "thead",
           {},
-          h("tr", {}, h("th", { scope: "col" }, by.join(" × ")), h("th", { scope: "col" }, "Value"), h("th", { scope: "col" }, "95 % interval"), h("th", { scope: "col" }, "n")),
+          h("tr", {}, h("th", { scope: "col" }, by.join(" × ")), h("th", { scope: "col" }, "Value"), h("th", { scope: "col", class: "range" }, "95 % interval"), h("th", { scope: "col" }, "n")),
         ),
         this.body,
       ),

@@ -63,7 +63,7 @@ export async function segmentsBy(names, { window, metrics, signal, most = 500 })
   let cursor = null;
   do {
     const page = await ask(
-      `/api/readings?${query({ metric: metrics, window, segment: names.map((n) => `${n}:*`).join(","), limit: 1000, cursor })}`,
+      `/api/readings?${query({ metric: metrics.join(), window, segment: names.map((n) => `${n}:*`).join(","), limit: 1000, cursor })}`,
       signal,
     );
     for (const { segment, n } of page.readings) {

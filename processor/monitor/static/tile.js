@@ -69,7 +69,7 @@ export class Tile {
     this.change = h("p", { class: "change" });
     this.others = h("p", { class: "others" });
     this.sample = h("span", { class: "sample" });
-    this.target = h("span", { class: "target" });
+    this.target = h("p", { class: "target" });
     this.age = h("span", { class: "age" });
     this.node = h(
       "article",
@@ -79,8 +79,9 @@ export class Tile {
       this.interval,
       this.change,
       about.per_currency ? this.others : null,
+      this.target,
       this.spark.node,
-      h("footer", {}, this.target, this.sample, this.age),
+      h("footer", {}, this.sample, this.age),
     );
     this.update([], null);
   }
@@ -113,7 +114,7 @@ export class Tile {
       return;
     }
     writeValue(this.value, row.value, row.unit, row.currency);
-    say(this.interval, interval(row));
+    say(this.interval, row.value === null ? "" : interval(row) || "no interval");
     this.#change(verdict(row, this.about.better));
     const label = row.target ? `${row.target.level} ${row.target.label}` : "";
     if (this.target.dataset.label !== label) {

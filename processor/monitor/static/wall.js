@@ -54,7 +54,7 @@ export class Wall {
     const { window, segment } = this.app.view;
     const all = this.by ? this.by.map((name) => `${name}:*`).join(",") : null;
     const metrics = this.one ? [this.one.name] : this.chosen.map((about) => about.name);
-    return query({ metric: metrics, window, segment: [segmentText(segment), all].filter(Boolean) });
+    return query({ metric: metrics.join(), window, segment: [segmentText(segment), all].filter(Boolean) });
   }
 
   refresh() {
