@@ -213,7 +213,7 @@ class Partitions:
         # Whoever replays has refused what is too far ahead of a now of its own.
         now_ms = END_OF_TIME_MS if self._rehearses else self._now_ms()
         for records, values, mark in pieces(batch):
-            rejected = partition.engine.fold(values, now_ms)
+            rejected = partition.engine.fold(values, now_ms) if values else []
             partition.letters += (
                 DeadLetter(batch.topic, batch.partition, records[r.position], r.error)
                 for r in rejected
