@@ -90,7 +90,8 @@ def counting(
         options: further settings of the table ``[engine]``, over those.
 
     Raises:
-        ValueError: a setting that is not usable, a metric that nobody knows, a module that fails.
+        ValueError: a setting that is not usable, or a module that fails.
+        UnknownMetric: a name that no metric has.
     """
     chosen: dict[str, object] = {**(options or {})}
     if windows is not None:

@@ -74,7 +74,8 @@ class Engine:
         options: settings of the table ``[engine]``, such as ``lateness="5m"``.
 
     Raises:
-        ValueError: a setting that is not usable, a metric that nobody knows, a module that fails.
+        ValueError: a setting that is not usable, or a module that fails.
+        UnknownMetric: a name that no metric has.
     """
 
     def __init__(

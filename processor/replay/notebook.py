@@ -57,12 +57,16 @@ def replay_log(
     modules: Modules = (),
     settings: Settings | None = None,
     rejects: Rejects | None = None,
+    speed: float | None = None,
+    max_gap: str | None = None,
+    shift_to: When | None = None,
     **options: Unpack[ReplayOptions],
 ) -> Readings:
     """The readings of event logs, as dictionaries in the contract's order.
 
     Args:
-        paths: event logs: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`, or `-` for standard input.
+        paths: event logs: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`, or `-` for standard
+            input.
         windows: such as `1h` and `24h`; the configured or default ones where left out.
         by: dimensions, or sets of them, to break readings down by; the whole is always there.
         every: event time between readings, such as `10s`; without it only those at the end.
@@ -77,6 +81,10 @@ def replay_log(
         settings: a configuration, as of :func:`~processor.settings.load_settings`; without one
             the defaults, whatever files and variables there are.
         rejects: takes the lines that are refused.
+        speed: seconds of event time in one second; as fast as it goes where left out.
+        max_gap: with a speed, a pause of the log that is longer takes as long as this.
+        shift_to: when the first event shall have happened: all times of all events are moved by as
+            much, and with them the readings'.
         options: settings of the table ``[engine]``, such as ``session_timeout="10m"``, and those
             of :class:`PlayerOptions`.
 
@@ -85,8 +93,10 @@ def replay_log(
 
     Raises:
         LogError: a log cannot be read to its end.
+        ShiftError: a moved time would be before 1970 or after 9998.
         ValueError: an argument that is no duration, date-time or event type, a setting that is
-            not usable, a metric that nobody knows, or a module that fails.
+            not usable, or a module that fails.
+        UnknownMetric: a name that no metric has.
 
     >>> import json, tempfile
     >>> scores = [10] * 9 + [7] * 7 + [3] * 4
@@ -131,6 +141,9 @@ def replay_log(
         rejects=rejects,
         low_sample_under=chosen.low_sample_under,
         own=chosen.own,
+        speed=speed,
+        max_gap_ms=None if max_gap is None else parse_duration_ms(max_gap),
+        shift_to_ms=None if shift_to is None else instant_ms(shift_to),
         **cast("PlayerOptions", player),
     )
     return Readings(result, summary=result.summary)
