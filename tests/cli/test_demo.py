@@ -66,7 +66,11 @@ def test_four_metrics_then_nothing_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "when"), [(signal.SIGINT, "run"), (signal.SIGTERM, "first readings")]
+    ("how", "when"),
+    [
+        pytest.param(signal.SIGINT, "run", marks=pytest.mark.soak),
+        (signal.SIGTERM, "first readings"),
+    ],
 )
 def test_it_ends_when_told(tmp_path: Path, how: signal.Signals, when: str) -> None:
     with _demo(tmp_path) as process:

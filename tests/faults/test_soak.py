@@ -23,7 +23,7 @@ from tests.faults.soak import RESUME_WITHIN_S, RandomFaults
 from tests.harness.running import say
 
 SECONDS = float(os.environ.get("CX_SOAK_SECONDS") or 1_800)
-SHORT_S = 40.0
+SHORT_S = 25.0
 
 
 async def survives(
@@ -57,7 +57,7 @@ async def test_soak_random_faults_for_a_moment(
     new_scenario: NewScenario, own_kafka: EmbeddedKafka, own_redis: EmbeddedRedis
 ) -> None:
     scenario = new_scenario(own_kafka.bootstrap, own_redis.url)
-    await survives(scenario, own_kafka, own_redis, SHORT_S, rate=500)
+    await survives(scenario, own_kafka, own_redis, SHORT_S, rate=300)
 
 
 @pytest.mark.soak

@@ -93,12 +93,12 @@ async def test_redis_emptied_under_load_is_filled_again_and_flagged_until_it_is(
     Worker b sleeps meanwhile: its partitions are claimed by nobody for a while.
     """
     await emptied.create_topics()
-    emptied.write_log(40_000, over_s=15)
+    emptied.write_log(20_000, over_s=10)
     state = emptied.state
     with emptied.worker("a") as a, emptied.worker("b") as b:
         await emptied.until_owned(a, b)
-        sending = emptied.sending(over_s=15)
-        await emptied.until_counted(15_000)
+        sending = emptied.sending(over_s=10)
+        await emptied.until_counted(7_500)
         await until_rows(state, is_whole, "all whole")
         b.suspend()
         before, revision = ns(await state.readings()), await state.revision()

@@ -146,8 +146,8 @@ async def survives(
         recoveries_s = sorted(chaos.recoveries_s)
         say(
             f"counted in {took_s:.1f} s, {count / took_s:,.0f} events/s with {KILLS} kills; first "
-            f"event after a kill: median {statistics.median(recoveries_s):.2f} s, "
-            f"worst {recoveries_s[-1]:.2f} s"
+            f"event after a kill: median {statistics.median(recoveries_s or [0]):.2f} s, "
+            f"worst {max(recoveries_s, default=0):.2f} s"
         )
         expected = ExpectedCounts(log, times)
         await check(deployment, state, expected)
