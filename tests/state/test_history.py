@@ -24,7 +24,7 @@ from schemas.timestamps import format_rfc3339, parse_rfc3339
 from tests.harness.stored import StoredEvents
 from tests.replay.histories import history
 
-BEGIN_MS: Final = 1_790_000_000_000 // 86_400_000 * 86_400_000
+BEGIN_MS: Final = 1_700_000_000_000 // 86_400_000 * 86_400_000
 SPAN_MS: Final = 190 * MINUTE_MS
 NOW_MS: Final = BEGIN_MS + SPAN_MS + MINUTE_MS
 WINDOWS: Final = ("1h", "24h")
