@@ -1,7 +1,8 @@
 """``cxpulse replay``: event logs through the engine, on their own time."""
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,8 +113,8 @@ def replay(
         "low_sample_under": settings.engine.low_sample_under,
         "own": own,
     }
-    _collect_rarely()
     with ExitStack() as stack:
+        stack.enter_context(_seldom_collected())
         file = None if rejects is None else stack.enter_context(rejects.open("w", encoding="utf-8"))
         options["rejects"] = Rejects(file)
         try:
@@ -157,10 +158,17 @@ def _tell(logs: list[str], options: dict[str, Any], trial: Callable[[Path], obje
         raise found.failures[0]
 
 
-def _collect_rarely() -> None:
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
     """Look for cycles seldom, as the worker does: batches are large, short-lived, and hold none."""
     import gc
 
+    thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

@@ -68,9 +68,11 @@ def progress_line(position: "Position", seconds: float) -> str:
 def span_of(seconds: float) -> str:
     """A length of time for a person.
 
-    >>> [span_of(s) for s in (0.3, 42, 250, 30_000, 250_000)]
-    ['0.3 s', '42 s', '4 min 10 s', '8 h 20 min', '2 d 21 h']
+    >>> [span_of(s) for s in (0.01, 0.3, 42, 250, 30_000, 250_000)]
+    ['under 0.1 s', '0.3 s', '42 s', '4 min 10 s', '8 h 20 min', '2 d 21 h']
     """
+    if seconds < 0.1:  # noqa: PLR2004 - below that nothing is measured
+        return "under 0.1 s"
     if seconds < 10:  # noqa: PLR2004 - below that tenths tell something
         return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = round(seconds)
