@@ -177,7 +177,7 @@ export class Chart {
       s("path", { class: each === 0 ? "grid zero" : "grid", d: `M${left} ${y(each)}H${width - right}` }),
       s("text", { class: "label", x: left - 8, y: y(each) + 4, "text-anchor": "end" }, labels[at]),
     ]);
-    const many = Math.max(2, Math.min(7, Math.floor((width - left) / 110)));
+    const many = Math.max(3, Math.min(8, Math.floor((width - left) / 110)));
     const columns = momentsBetween(from, to, many).map((at) => {
       const place = Math.min(x({ at }), width - 24);
       return s("text", { class: "label", x: place, y: height - 8, "text-anchor": "middle" }, moment(at, this.#span()));
