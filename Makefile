@@ -39,6 +39,8 @@ format: .venv/installed-dev ## apply ruff's fixes and formatting
 docs: .venv/installed-dev ## write the generated pages again: the metrics in README.md and docs/
 	$(BIN)/python -m processor.metrics.table README.md
 	$(BIN)/cxpulse metrics --markdown > docs/metrics.md
+	$(BIN)/python -m processor.monitor.grafana > deploy/grafana/dashboards/cxpulse.json
+	$(BIN)/python -m processor.monitor.prometheus_table docs/monitoring.md
 
 golden: .venv/installed-dev ## write the golden readings again: shows what differs and asks; YES=1 does not ask
 	@$(BIN)/python -m tests.golden
@@ -49,11 +51,15 @@ bench: .venv/installed-dev ## events per CPU-second, beside the transport consum
 soak: .venv/installed-dev ## long runs with random kills; prints the seed of each
 	$(BIN)/pytest -m soak $(ARGS)
 
-lock: .venv/installed-dev ## write both lock files again from pyproject.toml
+lock: .venv/installed-dev ## write the lock files again from pyproject.toml, also those of the image
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra embedded pyproject.toml build-requirements.in -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra embedded --extra parquet --extra apprise --group dev pyproject.toml build-requirements.in -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra apprise --constraints requirements-dev.lock pyproject.toml -o deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --constraints requirements-dev.lock deploy/build-requirements.in -o deploy/build-requirements.lock
 
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

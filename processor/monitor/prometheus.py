@@ -199,8 +199,11 @@ def _events(snapshot: Snapshot, topics: Mapping[str, EventType]) -> Iterator[Met
 def _publisher(status: Status, now_ms: int) -> Iterator[Metric]:
     epoch, _, holder = status.leader.partition(":")
     yield InfoMetricFamily("cxpulse_publisher", "Which worker publishes.", {"holder": holder})
-    gauges = {
-        "cxpulse_publisher_epoch": ("Number of the publisher's lease: +1 a takeover.", epoch),
+    gauges: dict[str, tuple[str, float]] = {
+        "cxpulse_publisher_epoch": (
+            "Number of the publisher's lease: +1 a takeover.",
+            int(epoch),
+        ),
         "cxpulse_publisher_revision": ("Number of the last tick.", status.revision),
         "cxpulse_published_timestamp_seconds": (
             "When the last tick was published.",
@@ -230,4 +233,4 @@ def _publisher(status: Status, now_ms: int) -> Iterator[Metric]:
             (now_ms - watermark_ms) / 1000,
         )
     for name, (documentation, value) in gauges.items():
-        yield GaugeMetricFamily(name, documentation, value=float(value))
+        yield GaugeMetricFamily(name, documentation, value=value)

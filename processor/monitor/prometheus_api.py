@@ -69,9 +69,7 @@ async def metrics(request: Request) -> Response:
 
 async def exported(monitor: "Monitor") -> list[Metric]:
     """The families of readings and progress, made anew."""
-    families: list[Metric] = [
-        InfoMetricFamily("cxpulse_build", "The version that runs.", {"version": version("cxpulse")})
-    ]
+    families: list[Metric] = [build_info()]
     engine = monitor.settings.engine
     try:
         keys = map(text, await monitor.redis.hkeys(monitor.keys.readings))
@@ -86,15 +84,23 @@ async def exported(monitor: "Monitor") -> list[Metric]:
         snapshot = await LiveReadings(monitor.redis, monitor.keys).read(chosen.__contains__)
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("/metrics without readings: Redis does not answer: %s", error)
-        return [*families, _redis_up(up=False)]
-    families.append(_redis_up(up=True))
+        return [*families, redis_up(up=False)]
+    families.append(redis_up(up=True))
     families += reading_families(monitor.catalogue, snapshot.rows, series, left_out)
     topics = event_topics(monitor.settings.kafka)
     families += progress_families(snapshot, topics, time.time_ns() // 1_000_000)
     return families
 
 
-def _redis_up(*, up: bool) -> Metric:
+def build_info() -> Metric:
+    """Which version this is."""
+    return InfoMetricFamily(
+        "cxpulse_build", "The version that runs.", {"version": version("cxpulse")}
+    )
+
+
+def redis_up(*, up: bool) -> Metric:
+    """Whether there is more to come."""
     return GaugeMetricFamily(
         "cxpulse_redis_up", "Whether the monitor's Redis answered for this page.", value=float(up)
     )
