@@ -16,6 +16,7 @@ from processor.cli.replay import replay
 from processor.cli.schemas import schemas
 from processor.cli.simulate import simulate
 from processor.cli.terminal import keep_libraries_quiet, say
+from processor.cli.top import top
 from processor.cli.topics import topics
 from processor.cli.worker import worker
 
@@ -30,7 +31,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, monitor, simulate, replay, record, diff, metrics, config, doctor):
+for command in (
+    demo,
+    worker,
+    monitor,
+    top,
+    simulate,
+    replay,
+    record,
+    diff,
+    metrics,
+    config,
+    doctor,
+):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(schemas, name="schemas")

@@ -101,3 +101,8 @@ def test_a_line_that_is_no_reading(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["diff", str(bad), str(bad)]) == 1
     assert capsys.readouterr().err.startswith(f"error: {bad}:1: not a reading: ")
     assert main(["diff", str(bad), str(tmp_path / "none")]) == 1
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "--help"]) == 0
+    assert "Example: cxpulse diff" in capsys.readouterr().out
