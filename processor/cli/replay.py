@@ -11,6 +11,15 @@ import typer
 
 from processor.cli.errors import CommandError, UsageError
 from processor.cli.options import instant_ms
+from processor.cli.rehearsal import (
+    Embedded,
+    KafkaChoices,
+    Keep,
+    PartitionCount,
+    TopicPrefix,
+    WorkerCount,
+    replay_by_kafka,
+)
 from processor.cli.replay_options import duration_ms, pace_of, selection_of, settings_of
 from processor.cli.replay_progress import progress, say_refused, say_what_became, told
 
@@ -22,6 +31,7 @@ class Engine(StrEnum):
     """Where the events are counted."""
 
     INPROC = "inproc"
+    KAFKA = "kafka"
 
 
 def replay(
@@ -32,9 +42,9 @@ def replay(
         ),
     ],
     *,
-    engine: Annotated[Engine, typer.Option(help="in this process: no Kafka, no Redis")] = (
-        Engine.INPROC
-    ),
+    engine: Annotated[
+        Engine, typer.Option(help="in this process, or through a broker and workers")
+    ] = (Engine.INPROC),
     final: Annotated[bool, typer.Option("--final", help="only the readings at the end")] = False,
     every: Annotated[
         str | None, typer.Option(help="event time between readings; default: 10s")
@@ -79,6 +89,11 @@ def replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only tell what is in the logs, and how long it takes")
     ] = False,
+    topic_prefix: TopicPrefix = None,
+    keep: Keep = False,
+    workers: WorkerCount = 1,
+    partitions: PartitionCount = None,
+    embedded: Embedded = False,
 ) -> None:
     """The readings of event logs: the same log gives the same bytes, whenever and wherever.
 
@@ -93,7 +108,15 @@ def replay(
     from processor.replay import replay as replayed
     from processor.replay.log import Position
 
-    del engine  # there is one so far
+    kafka = KafkaChoices(
+        topic_prefix=topic_prefix,
+        keep=keep,
+        workers=workers,
+        partitions=partitions,
+        embedded=embedded,
+    )
+    if engine is not Engine.KAFKA:
+        kafka.refuse_in_process()
     if final and every is not None:
         raise UsageError("--final and --every exclude each other")
     pace = pace_of(speed, max_gap, shift_to)
@@ -122,6 +145,12 @@ def replay(
             if dry_run:
                 fixed = {name: options[name] for name in ("config", "now_ms")}
                 _tell(logs, options, lambda log: list(replayed([log], **fixed, **readings)))
+                return
+            if engine is Engine.KAFKA:
+                del options["config"], options["position"]
+                times = {name: readings[name] for name in ("every_ms", "final")}
+                options |= {"settings": settings, "shift_to_ms": pace.shift_to_ms, **times}
+                say_what_became(replay_by_kafka(logs, kafka, out=out, **options))
                 return
             result = replayed(logs, shift_to_ms=pace.shift_to_ms, **options, **readings)
             _write(result, out, options["position"], is_paced=pace.speed is not None)

@@ -183,6 +183,7 @@ class Run:
             tally = outcomes.setdefault(str(types[partition.topic]), Counter())
             for outcome, n in partition.stats.items():
                 tally["late" if outcome == "late_dropped" else outcome] += n
+        player.refuser.final(0)  # until then it has not told what it counted
         for event_type, refused in player.refuser.outcomes.items():
             outcomes.setdefault(event_type, Counter()).update(refused)
         late = sum(tally["late"] for tally in outcomes.values())

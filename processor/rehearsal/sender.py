@@ -27,6 +27,9 @@ from schemas.validators import fast_validator
 
 _UNDER_WAY_MAX: Final = 5_000
 _FETCH_MS: Final = 1_000
+_MARK_KEY: Final = HEADER.encode()
+"""The producer wants a value or a key."""
+
 _partition_of = DefaultPartitioner()
 
 
@@ -113,7 +116,7 @@ class Sender:
             By partition the offset behind the mark.
         """
         value = Mark(act, time_ms, self.sent).encode()
-        marks = {tp: await self._append(tp, None, None, value) for tp in sorted(tps)}
+        marks = {tp: await self._append(tp, _MARK_KEY, None, value) for tp in sorted(tps)}
         await self.acknowledged()
         self.dirty.clear()
         return {tp: sent.result().offset + 1 for tp, sent in marks.items()}
@@ -143,10 +146,10 @@ class Sender:
         for number in self._numbers[topic]:
             tp = TP(topic, number)
             if self.sent >= self._places.get(tp, 0):
-                await self._append(tp, None, None, value)
+                await self._append(tp, _MARK_KEY, None, value)
 
     async def _append(
-        self, tp: TP, key: bytes | None, value: bytes | None, header: bytes
+        self, tp: TP, key: bytes, value: bytes | None, header: bytes
     ) -> "asyncio.Future[Any]":
         if len(self._under_way) >= _UNDER_WAY_MAX:
             await self.acknowledged()
