@@ -7,7 +7,7 @@ for all its events, when the tally is drained.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
@@ -90,7 +90,10 @@ class Tally:
         try:
             return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
         except TypeError:  # a JSON object is no key
-            columns = [[_hashable(value) for value in column] for column in columns]
+            columns = [
+                [_hashable(value) for value in column] if dict in set(map(type, column)) else column
+                for column in columns
+            ]
             return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
 
     def _dimensions_of(self, events: Sequence[Event]) -> list[list[str | None]]:
@@ -114,28 +117,46 @@ class Tally:
         """
         seconds: Seconds = {}
         increments = self._codes.increments
+        # By the second's text as it was added: its time is looked up once.
+        by_text: dict[str, dict[str, dict[str, int]]] = {}
         for (second, code), times in self._whole.items():
-            if increments[code]:
-                by_series = seconds.setdefault(time_of(second), {})
-                _add(by_series.setdefault(WHOLE, {}), increments[code], times)
+            if added := increments[code]:
+                by_series = by_text.get(second)
+                if by_series is None:
+                    by_series = by_text[second] = seconds.setdefault(time_of(second), {WHOLE: {}})
+                measures = by_series[WHOLE]
+                for measure, n in added:
+                    measures[measure] = measures.get(measure, 0) + n * times
         self._whole.clear()
         for index, counter in enumerate(self._by_set):
-            series_in = self._segmentation.series_in
-            for (second, *values, code), times in counter.items():
-                if increments[code]:
-                    series = series_in(index, tuple(values))
-                    if series is not None:
-                        by_series = seconds[time_of(second)]
-                        _add(by_series.setdefault(series, {}), increments[code], times)
-            counter.clear()
+            self._drain_set(index, counter, by_text)
         if len(increments) > _CODES_MAX:
             self._codes.forget()
         return seconds
 
-
-def _add(measures: dict[str, int], increments: Increments, times: int) -> None:
-    for measure, n in increments:
-        measures[measure] = measures.get(measure, 0) + n * times
+    def _drain_set(
+        self,
+        index: int,
+        counter: Counter[tuple[Any, ...]],
+        by_text: Mapping[str, dict[str, dict[str, int]]],
+    ) -> None:
+        increments = self._codes.increments
+        known: dict[tuple[Any, ...], str | None] = {}
+        for key, times in counter.items():
+            if added := increments[key[-1]]:
+                values = key[1:-1]
+                try:
+                    series = known[values]
+                except KeyError:
+                    series = known[values] = self._segmentation.series_in(index, values)
+                if series is not None:
+                    by_series = by_text[key[0]]
+                    measures = by_series.get(series)
+                    if measures is None:
+                        measures = by_series[series] = {}
+                    for measure, n in added:
+                        measures[measure] = measures.get(measure, 0) + n * times
+        counter.clear()
 
 
 class _Items(tuple[tuple[str, Any], ...]):
