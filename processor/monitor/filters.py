@@ -14,10 +14,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _VALUE_MAX: Final = 64
 _PARTS_MAX: Final = 16
 
-SEGMENT_PATTERN: Final = (
-    r"^(all|[a-z][a-z0-9_]{0,31}:[^,:*]+(,[a-z][a-z0-9_]{0,31}:[^,:*]+)*|"
-    r"[a-z][a-z0-9_]{0,31}:\*(,[a-z][a-z0-9_]{0,31}:\*)*)$"
-)
+_PART: Final = r"[a-z][a-z0-9_]{0,31}:([^,:*]+|\*)"
+SEGMENT_PATTERN: Final = rf"^(all|{_PART}(,{_PART})*)$"
 
 
 class FilterError(ValueError):

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from processor.monitor.problems import ProblemDetails, problem_responses
 from processor.monitor.sessions import COOKIE
 
-_ALWAYS: Final = (400, 413, 414, 421, 500, 503)
+_ALWAYS: Final = (400, 413, 414, 421, 431, 500, 503)
 _WITH_TOKEN: Final = (401, 429)
 _OPEN: Final = frozenset({"/livez", "/readyz", "/login"})
 _SECURITY: Final = {

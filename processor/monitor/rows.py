@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic_core import to_json
 
 from processor.monitor.targets import level_of
 from processor.settings import Target
 from schemas.readings import reading_key, segment_key
+
+_LINE_BREAKS: Final = tuple(
+    (text.encode(), b"\\u%04x" % ord(text)) for text in ("\u0085", "\u2028", "\u2029")
+)
 
 State = Literal["ok", "no_data", "low_sample", "provisional", "incomplete"]
 
@@ -63,7 +67,16 @@ class RowMaker:
             "state": state_of(reading),
             "target": None if target is None else level_of(reading["value"], target),
         }
-        return Row(key, metric, window, segment, segment_key(segment), fields, to_json(fields))
+        return Row(key, metric, window, segment, segment_key(segment), fields, encode(fields))
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """JSON on one line, also for clients that break lines where Unicode would."""
+    encoded = to_json(fields)
+    for separator, escaped in _LINE_BREAKS:
+        if separator in encoded:
+            encoded = encoded.replace(separator, escaped)
+    return encoded
 
 
 def state_of(reading: Mapping[str, Any]) -> State:

@@ -33,6 +33,7 @@ HEADERS: Final = {
 }
 
 _OPEN: Final = frozenset({"/livez", "/readyz", "/login", "/favicon.ico"})
+_HEADERS_MAX: Final = 32_768
 _STREAM: Final = "/api/stream"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "ip6-localhost"})
 
@@ -142,6 +143,8 @@ class Guard:
         most = self._settings.query_max_bytes
         if len(scope["query_string"]) > most or len(scope["path"]) > most:
             raise Problem(414, f"the query is longer than {most} bytes")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
+            raise Problem(431, f"the headers are longer than {_HEADERS_MAX} bytes")
         length = headers.get("content-length", "0")
         most = self._settings.body_max_bytes
         if not length.isascii() or not length.isdigit() or int(length[:20]) > most:

@@ -1,0 +1,122 @@
+"""A monitor that serves in the test's own loop, and clients of its stream."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from processor.monitor.app import create_app
+from processor.monitor.monitor import Monitor
+from processor.monitor.server import MonitorServer, listen
+from processor.settings import Settings
+from tests.harness.waiting import PATIENCE, eventually
+
+TOKEN = "correct horse battery staple"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A monitor that serves.
+
+    Attributes:
+        url: its address, without a slash at the end.
+        port: its port.
+        monitor: its parts.
+        http: a client without a token.
+    """
+
+    url: str
+    port: int
+    monitor: Monitor
+    http: httpx.AsyncClient
+
+
+def settings_of(redis_url: str, prefix: str, **monitor: Any) -> Settings:
+    """The configuration of a monitor on a Redis."""
+    return Settings.model_validate(
+        {
+            "redis": {"url": redis_url, "prefix": prefix.rstrip(":"), "timeout_s": 2.0},
+            "monitor": {"port": 0, **monitor},
+        }
+    )
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[Served]:
+    """Serve a monitor; it has read Redis when this yields, if Redis answers."""
+    app = create_app(settings)
+    monitor: Monitor = app.state.monitor
+    listening = listen("127.0.0.1", port)
+    port = listening.getsockname()[1]
+    server = MonitorServer(app, settings.monitor)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+
+    async def looked() -> bool:
+        assert not task.done(), "the server ended"
+        return server.started and monitor.hub.error != "not read yet"
+
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await eventually(looked, what="a monitor that has looked at Redis")
+        async with httpx.AsyncClient(base_url=url, timeout=10 * PATIENCE) as http:
+            yield Served(url, port, monitor, http)
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A server-sent event."""
+
+    name: str
+    data: Any
+    id: str | None
+
+
+class Follower:
+    """Reads a stream's events."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._events = self._parse(response)
+
+    async def next(self, *names: str) -> Event:
+        """The next event of these names; others are passed over."""
+        async with asyncio.timeout(20 * PATIENCE):
+            async for event in self._events:
+                if not names or event.name in names:
+                    return event
+        raise AssertionError(f"the stream ended before {names}")
+
+    async def rows(self) -> dict[str, Any]:
+        """The rows of the next event that has some, by key."""
+        event = await self.next("snapshot", "readings")
+        return {row["key"]: row["value"] for row in event.data["readings"]}
+
+    @staticmethod
+    async def _parse(response: httpx.Response) -> AsyncIterator[Event]:
+        fields: dict[str, str] = {}
+        async for line in response.aiter_lines():
+            if line:
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+            elif "event" in fields:
+                yield Event(fields["event"], json.loads(fields["data"]), fields.get("id"))
+                fields = {}
+            else:
+                fields = {}
+
+
+@asynccontextmanager
+async def following(
+    served: Served, query: str = "", headers: dict[str, str] | None = None
+) -> AsyncIterator[Follower]:
+    """Follow a monitor's stream."""
+    async with served.http.stream("GET", f"/api/stream{query}", headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        yield Follower(response)
