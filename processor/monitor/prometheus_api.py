@@ -10,18 +10,23 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 from redis.exceptions import RedisError
 
 from processor.monitor.prometheus import progress_families, reading_families
-from processor.monitor.prometheus_series import choose_series
-from processor.state.live import LiveReadings
-from processor.state.replies import text
+from processor.monitor.prometheus_series import Choice, choose_series
+from processor.state.live import LiveReadings, Snapshot
 from processor.streaming.topics import event_topics
 
 if TYPE_CHECKING:
@@ -32,6 +37,9 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 _COMPRESSED_FROM: Final = 1024
+_CHOICES: Final["WeakKeyDictionary[Monitor, tuple[Sequence[str], Choice]]"] = WeakKeyDictionary()
+"""What each monitor of the process chose last, and of which keys."""
+
 _FAST: Final = 1
 """The first level of gzip: the text repeats itself so much that further ones gain little."""
 
@@ -49,13 +57,15 @@ _FAST: Final = 1
 )
 async def metrics(request: Request) -> Response:
     """Everything that is exported, as it is now."""
-    families = await exported(request.app.state.monitor)
+    monitor: Monitor = request.app.state.monitor
+    snapshot = await _read(monitor)
+    keys = monitor.hub.keys()
     headers = request.headers
     encode, content_type = choose_encoder(headers.get("accept", ""))
     packed = "gzip" in headers.get("accept-encoding", "")
 
     def page() -> tuple[bytes, dict[str, str]]:
-        body = encode(_Page((_of_process(), families)))
+        body = encode(_Page((_of_process(), exported(monitor, snapshot, keys))))
         varying = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
         if not packed or len(body) < _COMPRESSED_FROM:
             return body, varying
@@ -67,29 +77,53 @@ async def metrics(request: Request) -> Response:
     return Response(body, headers=more | {"Content-Type": content_type})
 
 
-async def exported(monitor: "Monitor") -> list[Metric]:
-    """The families of readings and progress, made anew."""
-    families: list[Metric] = [build_info()]
-    engine = monitor.settings.engine
+async def _read(monitor: "Monitor") -> Snapshot | None:
+    """Status and partitions as they are now, ``None`` where Redis does not answer."""
+    live = LiveReadings(monitor.redis, monitor.keys)
     try:
-        keys = map(text, await monitor.redis.hkeys(monitor.keys.readings))
-        series, left_out = choose_series(
-            keys,
-            metrics=monitor.catalogue,
-            windows=engine.windows,
-            segment_sets=engine.segments,
-            most=monitor.settings.monitor.prometheus_series_max,
-        )
-        chosen = {one.key for one in series}
-        snapshot = await LiveReadings(monitor.redis, monitor.keys).read(chosen.__contains__)
+        return Snapshot(status=await live.status(), partitions=await live.partitions())
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("/metrics without readings: Redis does not answer: %s", error)
-        return [*families, redis_up(up=False)]
-    families.append(redis_up(up=True))
-    families += reading_families(monitor.catalogue, snapshot.rows, series, left_out)
-    topics = event_topics(monitor.settings.kafka)
-    families += progress_families(snapshot, topics, time.time_ns() // 1_000_000)
-    return families
+        return None
+
+
+def exported(
+    monitor: "Monitor", snapshot: Snapshot | None, keys: Sequence[str]
+) -> Iterator[Metric]:
+    """All families but those of the process.
+
+    Args:
+        monitor: its readings are those in memory.
+        snapshot: status and partitions; without them there are no readings either.
+        keys: of all readings; the same object as long as there are no others.
+    """
+    yield build_info()
+    yield redis_up(up=snapshot is not None)
+    yield from stream_families(monitor.hub.clients, monitor.hub.dropped)
+    if snapshot is None:
+        return
+    settings, rows = monitor.settings, monitor.hub.rows
+    chosen, left_out = _chosen(monitor, keys)
+    readings = {one.key: rows[one.key].fields for one in chosen if one.key in rows}
+    yield from reading_families(monitor.catalogue, readings, chosen, left_out)
+    now_ms = time.time_ns() // 1_000_000
+    yield from progress_families(snapshot, event_topics(settings.kafka), now_ms)
+
+
+def _chosen(monitor: "Monitor", keys: Sequence[str]) -> Choice:
+    """What to export, chosen anew only where there are other readings than before."""
+    last = _CHOICES.get(monitor)
+    if last is None or last[0] is not keys:
+        settings = monitor.settings
+        choice = choose_series(
+            keys,
+            metrics=monitor.catalogue,
+            windows=settings.engine.windows,
+            segment_sets=settings.engine.segments,
+            most=settings.monitor.prometheus_series_max,
+        )
+        last = _CHOICES[monitor] = keys, choice
+    return last[1]
 
 
 def build_info() -> Metric:
@@ -103,6 +137,16 @@ def redis_up(*, up: bool) -> Metric:
     """Whether there is more to come."""
     return GaugeMetricFamily(
         "cxpulse_redis_up", "Whether the monitor's Redis answered for this page.", value=float(up)
+    )
+
+
+def stream_families(clients: int, dropped: int) -> Iterator[Metric]:
+    """Those who follow the live stream."""
+    yield GaugeMetricFamily(
+        "cxpulse_stream_clients", "Clients of the monitor's live stream.", value=clients
+    )
+    yield CounterMetricFamily(
+        "cxpulse_stream_dropped_clients", "Clients that did not read, and were dropped.", dropped
     )
 
 

@@ -32,6 +32,10 @@ class Series:
     order: tuple[Any, ...]
 
 
+Choice = tuple[list[Series], dict[str, int]]
+"""Series to export, and by metric how many were left out."""
+
+
 def choose_series(
     keys: Iterable[str],
     *,
@@ -39,7 +43,7 @@ def choose_series(
     windows: Sequence[str],
     segment_sets: Sequence[Sequence[str]],
     most: int,
-) -> tuple[list[Series], dict[str, int]]:
+) -> Choice:
     """What to export of the readings that there are.
 
     Args:

@@ -20,7 +20,7 @@ from processor.monitor.prometheus import (
     reading_families,
     reading_names,
 )
-from processor.monitor.prometheus_api import build_info, redis_up
+from processor.monitor.prometheus_api import build_info, redis_up, stream_families
 from processor.monitor.prometheus_series import choose_series
 from processor.state.live import PartitionProgress, Snapshot, Status
 from processor.streaming import progress
@@ -64,6 +64,7 @@ def monitor_families() -> list[Metric]:
     return [
         build_info(),
         redis_up(up=True),
+        *stream_families(0, 0),
         *progress_families(snapshot, {"t": EventType.PURCHASE}, _NOW_MS),
         *(family for family in readings if not family.name.startswith(prefixes)),
     ]

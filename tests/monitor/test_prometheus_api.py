@@ -13,11 +13,13 @@ from processor.monitor.monitor import Monitor
 from processor.settings import Settings
 from schemas.readings import reading_key
 from tests.harness.metrics import Exposition
+from tests.harness.waiting import eventually
 from tests.monitor.test_prometheus import reading
 
 OPENMETRICS = (
     "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
 )
+READINGS = 61
 
 
 def client_of(monitor: Monitor) -> httpx.AsyncClient:
@@ -35,6 +37,12 @@ async def monitor(redis_url: str, redis_prefix: str) -> AsyncIterator[Monitor]:
     )
     monitor = Monitor(settings)
     await _fill(monitor)
+    await monitor.start()
+
+    async def read() -> int:
+        return len(monitor.hub.rows)
+
+    await eventually(read, lambda n: n == READINGS, what="the readings read")
     yield monitor
     await monitor.stop()
 
@@ -42,7 +50,7 @@ async def monitor(redis_url: str, redis_prefix: str) -> AsyncIterator[Monitor]:
 async def _fill(monitor: Monitor) -> None:
     keys, redis = monitor.keys, monitor.redis
     readings = [reading("nps", 25.0, low=14.5, high=35.5)]
-    readings += [reading("csat", 90.0, segment={"channel": f"c{n}"}) for n in range(60)]
+    readings += [reading("csat", 90.0, segment={"channel": f"c{n}"}) for n in range(READINGS - 1)]
     for one in readings:
         key = reading_key(one["metric"], one["window"], one["segment"], one.get("currency"))
         await redis.hset(keys.readings, key, json.dumps(one))
@@ -75,6 +83,7 @@ async def test_the_text_format_is_what_is_served_unless_asked(monitor: Monitor) 
     assert seen.value("cxpulse_lag_records", topic="cx.events.purchase", partition="0") == 4
     assert seen.value("cxpulse_events_total", type="purchase", outcome="counted") == 8
     assert seen.value("cxpulse_redis_up") == 1
+    assert seen.value("cxpulse_stream_clients") == 0
     assert seen.families["process_cpu_seconds"].samples
 
 
