@@ -7,6 +7,7 @@ import typer
 from processor.cli.configuration import config
 from processor.cli.demo import demo
 from processor.cli.diff import diff
+from processor.cli.dlq import dlq
 from processor.cli.doctor import doctor
 from processor.cli.errors import OK, USAGE, CommandError, explain
 from processor.cli.metrics import metrics
@@ -46,6 +47,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(topics, name="topics")
+app.add_typer(dlq, name="dlq")
 app.add_typer(schemas, name="schemas")
 
 

@@ -47,9 +47,14 @@ Spans = Mapping[TopicPartition, Span]
 
 
 async def partitions_of(
-    kafka: KafkaSettings, types: Collection[EventType]
+    kafka: KafkaSettings, types: Collection[EventType], suffix: str = ""
 ) -> dict[TopicPartition, EventType]:
     """The partitions of the topics of some types, in order; nothing is created.
+
+    Args:
+        kafka: where.
+        types: whose topics.
+        suffix: behind the topics' names, for those of dead letters.
 
     Raises:
         RecordingError: a topic is missing.
@@ -62,7 +67,7 @@ async def partitions_of(
         described = {topic["topic"]: topic for topic in await admin.describe_topics()}
     finally:
         await admin.close()
-    wanted = {kafka.topic_prefix + t.topic: t for t in EventType if t in types}
+    wanted = {kafka.topic_prefix + t.topic + suffix: t for t in EventType if t in types}
     if missing := [name for name in wanted if name not in described]:
         raise RecordingError(
             f"there is no topic {', '.join(missing)} in Kafka at {kafka.bootstrap}: correct "
