@@ -1,0 +1,1 @@
+"""Replays through a real Kafka."""
