@@ -96,7 +96,7 @@ def window_ends(window: Window, first_ms: int, last_ms: int, points: int) -> ran
     pane_ms = window.pane_ms
     first_ms = -(-first_ms // pane_ms) * pane_ms
     if first_ms > last_ms:
-        return range(0)
+        return range(0, 0, pane_ms)
     panes = (last_ms - first_ms) // pane_ms + 1
     step_ms = -(-panes // points) * pane_ms
     return range(last_ms - (last_ms - first_ms) // step_ms * step_ms, last_ms + pane_ms, step_ms)

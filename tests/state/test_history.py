@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from redis.asyncio import Redis
 from processor.core.config import EngineConfig
 from processor.core.panes import MINUTE_MS, plan_windows
 from processor.metrics.catalogue import CATALOGUE
+from processor.metrics.distribution import SURVEYS
+from processor.metrics.registry import Metric
+from processor.monitor.distribution import distribution
 from processor.monitor.history import History, Past, Query
 from processor.replay import replay
 from processor.settings import Settings
@@ -55,9 +59,8 @@ def settings(prefix: str, **engine: Any) -> Settings:
 
 
 def past_of(redis: Redis, prefix: str, **engine: Any) -> History:
-    return History(
-        redis, Keys(prefix), settings(prefix, **engine), CATALOGUE, now_ms=lambda: NOW_MS
-    )
+    found = settings(prefix, **engine)
+    return History(redis, Keys(prefix), found, found.catalogue(()), now_ms=lambda: NOW_MS)
 
 
 def on_the_minute(seed: int, size: int) -> list[bytes]:
@@ -110,13 +113,17 @@ def _snapshots() -> Iterator[dict[str, Any]]:
 class Replayed:
     """What a replay said, reading by reading."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: EngineConfig = CONFIG,
+        metrics: Mapping[str, Metric] = CATALOGUE,
+    ) -> None:
         self._said: dict[str, list[tuple[int, Says]]] = {}
-        self.currencies: dict[str, set[str]] = {}
         rows = replay(
             [path],
-            config=CONFIG,
-            metrics=CATALOGUE,
+            config=config,
+            metrics=metrics,
             every_ms=MINUTE_MS,
             now_ms=NOW_MS,
             batch_lines=500,
@@ -183,6 +190,31 @@ async def test_the_past_of_every_metric_is_what_a_replay_says_of_it(
                         wrong[key] = differences[:2]
     assert not wrong, sorted(wrong)
     assert compared > 5_000
+
+
+async def test_the_past_of_latest_answers_is_what_a_replay_says_of_it(
+    redis: Redis, prefix: str, tmp_path: Path
+) -> None:
+    rng = random.Random(4)
+    lines = []
+    for line in on_the_minute(seed=4, size=700):
+        event = json.loads(line)
+        if event["type"] == "survey_response":
+            event["customer_id"] = f"c{rng.randrange(40)}"
+            lines.append(json.dumps(event).encode())
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"".join(line + b"\n" for line in lines))
+    config = replace(CONFIG, survey_responses="latest_per_customer")
+    past = past_of(redis, prefix, survey_responses="latest_per_customer")
+    said = Replayed(log, config, {name: past.catalogue[name] for name in SURVEYS})
+    await StoredEvents(redis, prefix, config).add(lines, NOW_MS, flushes=3)
+    for survey in SURVEYS:
+        found = await past.past(Query(survey, "1h", points=500))
+        wrong, compared = differing(found, said, f"{survey}|1h|all")
+        assert not wrong
+        assert compared > 50
+        spread = await distribution(past, Query(survey, "1h"), "latest_per_customer")
+        assert sum(one.n for one in spread.scores) == found.points[-1]["n"] > 0
 
 
 async def test_windows_that_lack_events_say_so(redis: Redis, prefix: str) -> None:
