@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from processor.monitor import (
     docs_page,
@@ -74,6 +75,8 @@ def create_app(settings: Settings, *, monitor: Monitor | None = None) -> FastAPI
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
     add_problem_handlers(app)
     add_openapi(app, with_token=not doorkeeper.is_open)
+    # The page and lists of readings shrink to a fifth; event streams it leaves as they are.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     # The last one is the first that a request meets.
     app.add_middleware(Guard, settings=settings.monitor, doorkeeper=doorkeeper)
     if settings.monitor.cors_origins:
