@@ -11,7 +11,7 @@ from processor.state.live import LiveReadings
 from processor.state.redis_url import async_client
 from processor.state.updates import Updates
 
-_FOLLOW_TIMEOUT_S: Final = 2.0
+_FOLLOW_TIMEOUT_S: Final = 5.0
 """The longest that a Redis which hangs is taken for one that has nothing new."""
 
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 _STOP_WITHIN_S: Final = 3
 _FIRST_REQUEST_S: Final = 10.0
 _IDLE_CONNECTIONS: Final = 256
+_SEND_BUFFER: Final = 256 * 1024
 _HEADERS_MAX: Final = 32_768
 
 
@@ -31,6 +32,9 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = _with_transport(self.app, transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:  # else the kernel keeps megabytes for each who does not read
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._waiting = self.loop.call_later(_FIRST_REQUEST_S, self._end_without_request)
 
     def connection_lost(self, exc: Exception | None) -> None:

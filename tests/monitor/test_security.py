@@ -189,8 +189,6 @@ async def test_a_form_of_another_site(served: Served) -> None:
 async def test_sizes(served: Served) -> None:
     assert (await served.http.get("/api/readings?metric=" + "a" * 9000)).status_code == 414
     assert (await served.http.get("/api/readings", headers={"X": "a" * 40_000})).status_code == 431
-    large = {"Content-Length": "99999999"}
-    assert (await served.http.post("/login", headers=large)).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/api/status", "/nothing", "/static/plain.css"])
