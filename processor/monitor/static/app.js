@@ -216,7 +216,7 @@ class App {
       const left = Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000));
       const lines = `Disconnected since ${clock(link.since)} (${ago((Date.now() - link.since) / 1000)}). ${link.reason}. ${left ? `Trying again in ${left} s.` : "Trying again."}`;
       this.#tell(notice, "down", lines);
-    } else if (status?.stale) {
+    } else if (status?.stale && status.published_at) {
       this.#tell(notice, "stale", `The readings are stale: the last came at ${clock(Date.parse(status.published_at))}. Is a worker running?`);
     } else if (status?.rebuilding) {
       this.#tell(notice, "rebuilding", "Counts are being rebuilt from the log: readings are incomplete until then.");

@@ -1,0 +1,54 @@
+"""One deployment for all tests of the page: a worker, a monitor, an hour of events."""
+
+import asyncio
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.showing import Shown
+from tests.browser.visitors import hour
+from tests.harness.worker import Deployment, WorkerProcess
+
+
+@pytest.fixture(scope="session")
+def shown(
+    kafka_bootstrap: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shown]:
+    """The deployment; its events are counted when this yields."""
+    folder = tmp_path_factory.mktemp("page")
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    deployment = Deployment(
+        kafka_bootstrap,
+        redis_url,
+        topic_prefix=f"{name}.",
+        redis_prefix=name,
+        settings={"KAFKA__PARTITIONS": "2"},
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ("processor.cli", "monitor", "--port", str(port))
+    monitor = WorkerProcess(deployment, folder, "monitor", command=command)
+    with WorkerProcess(deployment, folder) as worker, monitor:
+        one = Shown(deployment, monitor, f"http://127.0.0.1:{port}")
+        asyncio.run(_fill(one, worker))
+        yield one
+
+
+async def _fill(one: Shown, worker: WorkerProcess) -> None:
+    await worker.until_ready()
+    await one.until_answered()
+    await one.send(hour())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium, for the tests of one module."""
+    async with async_playwright() as playwright:
+        browser = await launch(playwright)
+        yield browser
+        await browser.close()

@@ -1,0 +1,201 @@
+"""The page for everybody: keyboard, screen reader, phone, light and dark, wall, first start."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from processor.state.keys import Keys
+from processor.state.redis_url import async_client
+from tests.browser.showing import PHONE, WINDOW, Shown, overflow, visiting
+from tests.harness.waiting import PATIENCE
+from tests.monitor.serving import TOKEN, serving, settings_of
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+expect.set_options(timeout=15_000 * PATIENCE)
+
+_VIEWS = {
+    "main": f"/?window={WINDOW}",
+    "detail": f"/?window={WINDOW}&metric=nps",
+    "wall": f"/?window={WINDOW}&wall=1",
+    "all": f"/?window={WINDOW}&all=1",
+}
+_GRAVE = {"serious", "critical"}
+
+
+async def opened(page: Page, address: str) -> None:
+    await page.goto(address)
+    await expect(page.locator(".tile .sample").first).to_have_text(re.compile(r"^n \d"))
+
+
+async def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe finds that keeps somebody out."""
+    found = (await Axe().run(page)).response["violations"]
+    return [
+        {"rule": each["id"], "where": [node["html"][:200] for node in each["nodes"][:3]]}
+        for each in found
+        if each["impact"] in _GRAVE
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_keeps_anybody_out(shown: Shown, browser: Browser, scheme: str) -> None:
+    async with visiting(browser, shown.url, color_scheme=scheme, reduced_motion="reduce") as page:
+        for name, address in _VIEWS.items():
+            await opened(page, address)
+            assert await violations(page) == [], name
+
+
+async def test_nothing_is_wider_than_a_phone(shown: Shown, browser: Browser) -> None:
+    async with visiting(browser, shown.url, viewport=PHONE, has_touch=True) as page:
+        for name, address in _VIEWS.items():
+            await opened(page, address)
+            assert await overflow(page) <= 0, name
+
+
+async def test_light_and_dark(shown: Shown, browser: Browser) -> None:
+    async def paper(page: Page) -> str:
+        colour: str = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return colour
+
+    async with visiting(browser, shown.url, color_scheme="dark") as page:
+        await opened(page, _VIEWS["main"])
+        dark = await paper(page)
+        button = page.get_by_role("button", name="Theme")
+        await button.click()
+        await expect(button).to_have_text("Theme: light")
+        light = await paper(page)
+        await page.reload()
+        assert await paper(page) == light != dark
+        await page.keyboard.press("t")
+        await expect(button).to_have_text("Theme: dark")
+        assert await paper(page) == dark
+        await page.goto("/?theme=light")
+        assert await paper(page) == light
+
+
+async def test_all_of_it_with_the_keyboard(shown: Shown, browser: Browser) -> None:
+    async with visiting(browser, shown.url) as page:
+        keys = page.keyboard
+        await opened(page, "/?window=1h")
+        await keys.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the readings")).to_be_focused()
+        await keys.press("4")
+        await expect(page).to_have_url(re.compile(r"window=24h"))
+        await keys.press("?")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await keys.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        link = page.get_by_role("link", name="Customer satisfaction")
+        for _ in range(40):
+            await keys.press("Tab")
+            if await link.evaluate("each => each === document.activeElement"):
+                break
+        await expect(link).to_be_focused()
+        assert await link.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+        await keys.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Customer satisfaction")
+        await keys.press("Escape")
+        await expect(page).not_to_have_url(re.compile("metric="))
+        await keys.press("s")
+        await expect(page.get_by_label("Segment by")).to_be_focused()
+        await page.get_by_label("Segment by").blur()
+        await keys.press("a")
+        await expect(page).to_have_url(re.compile("all=1"))
+
+
+async def test_the_wallboard_goes_on_by_itself_and_can_be_held(
+    shown: Shown, browser: Browser
+) -> None:
+    async with visiting(browser, shown.url, viewport={"width": 1920, "height": 1080}) as page:
+        await opened(page, f"/?window={WINDOW}&wall=1&pace=3")
+        place = page.get_by_text(re.compile(r"^\d+ of \d+$"))
+        await expect(place).to_have_text(re.compile(r"^1 of (\d\d|[2-9])$"))
+        await expect(place).to_have_text(re.compile(r"^2 of"))
+        await page.keyboard.press(" ")
+        await expect(page.get_by_role("button", name="Go on")).to_be_visible()
+        held = await place.inner_text()
+        await page.keyboard.press("ArrowRight")
+        await expect(place).not_to_have_text(held)
+        await page.keyboard.press("ArrowLeft")
+        await expect(place).to_have_text(held)
+        size = await page.locator(".value").first.evaluate(
+            "each => parseFloat(getComputedStyle(each).fontSize)"
+        )
+        assert size > 90
+        assert await page.evaluate("document.documentElement.scrollHeight") <= 1080
+        await page.keyboard.press("w")
+        await expect(page).not_to_have_url(re.compile("wall="))
+
+
+async def test_alerts_stand_above_everything(shown: Shown, browser: Browser) -> None:
+    keys = Keys(shown.deployment.redis_prefix)
+    alert = {
+        "fingerprint": "f1",
+        "name": "NPS <b>low</b>",
+        "state": "firing",
+        "severity": "critical",
+        "metric": "nps",
+        "window": WINDOW,
+        "segment": {"channel": "email"},
+        "labels": {},
+        "annotations": {"summary": "below 30"},
+        "value": 12.4,
+        "since": "2026-03-01T12:00:00.000Z",
+        "starts_at": "2026-03-01T12:00:00.000Z",
+        "ends_at": None,
+        "silenced": False,
+    }
+    redis = async_client(shown.deployment.redis_url)
+    async with visiting(browser, shown.url) as page:
+        await opened(page, _VIEWS["main"])
+        await expect(page.locator(".alerts")).to_have_count(0)
+        await redis.hset(keys.alerts, "f1", json.dumps(alert))
+        try:
+            await page.reload()
+            region = page.get_by_role("region", name="1 alert fires")
+            await expect(region).to_contain_text("NPS <b>low</b>")
+            await expect(region).to_contain_text("+12.4")
+            assert await violations(page) == []
+            await region.get_by_role("link").click()
+            await expect(page).to_have_url(re.compile(r"segment=channel:email&metric=nps"))
+        finally:
+            await redis.hdel(keys.alerts, "f1")
+            await redis.aclose()
+
+
+async def test_before_the_first_reading(
+    redis_url: str, redis_prefix: str, browser: Browser
+) -> None:
+    async with (
+        serving(settings_of(redis_url, redis_prefix)) as served,
+        visiting(browser, served.url) as page,
+    ):
+        await page.goto("/")
+        heading = page.get_by_role("heading", level=1)
+        await expect(heading).to_have_text("Waiting for the first reading")
+        assert await violations(page) == []
+
+
+async def test_a_session_that_ended_is_begun_again(
+    redis_url: str, redis_prefix: str, browser: Browser
+) -> None:
+    settings = settings_of(redis_url, redis_prefix, token=TOKEN)
+    async with serving(settings) as served, visiting(browser, served.url) as page:
+        await page.goto("/")
+        for attempt in (1, 2):
+            field = page.get_by_label("The monitor's token")
+            await field.fill("a wrong one")
+            await field.press("Enter")
+            await expect(page.get_by_role("alert")).to_contain_text("not the token")
+            await field.fill(TOKEN)
+            await field.press("Enter")
+            heading = page.get_by_role("heading", level=1)
+            await expect(heading).to_have_text("Waiting for the first reading")
+            if attempt == 1:
+                await page.context.clear_cookies()
+                await page.get_by_role("link", name="24 h").click()
