@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
@@ -37,9 +36,6 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 _COMPRESSED_FROM: Final = 1024
-_CHOICES: Final["WeakKeyDictionary[Monitor, tuple[Sequence[str], Choice]]"] = WeakKeyDictionary()
-"""What each monitor of the process chose last, and of which keys."""
-
 _FAST: Final = 1
 """The first level of gzip: the text repeats itself so much that further ones gain little."""
 
@@ -57,15 +53,18 @@ _FAST: Final = 1
 )
 async def metrics(request: Request) -> Response:
     """Everything that is exported, as it is now."""
-    monitor: Monitor = request.app.state.monitor
-    snapshot = await _read(monitor)
-    keys = monitor.hub.keys()
+    state = request.app.state
+    if not hasattr(state, "prometheus"):
+        state.prometheus = Exporter(state.monitor)
+    exporter: Exporter = state.prometheus
+    snapshot = await exporter.read()
+    keys = state.monitor.hub.keys()
     headers = request.headers
     encode, content_type = choose_encoder(headers.get("accept", ""))
     packed = "gzip" in headers.get("accept-encoding", "")
 
     def page() -> tuple[bytes, dict[str, str]]:
-        body = encode(_Page((_of_process(), exported(monitor, snapshot, keys))))
+        body = encode(_Page((_of_process(), exporter.families(snapshot, keys))))
         varying = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
         if not packed or len(body) < _COMPRESSED_FROM:
             return body, varying
@@ -77,53 +76,61 @@ async def metrics(request: Request) -> Response:
     return Response(body, headers=more | {"Content-Type": content_type})
 
 
-async def _read(monitor: "Monitor") -> Snapshot | None:
-    """Status and partitions as they are now, ``None`` where Redis does not answer."""
-    live = LiveReadings(monitor.redis, monitor.keys)
-    try:
-        return Snapshot(status=await live.status(), partitions=await live.partitions())
-    except (RedisError, OSError, TimeoutError) as error:
-        log.warning("/metrics without readings: Redis does not answer: %s", error)
-        return None
-
-
-def exported(
-    monitor: "Monitor", snapshot: Snapshot | None, keys: Sequence[str]
-) -> Iterator[Metric]:
-    """All families but those of the process.
+class Exporter:
+    """Makes the families of one monitor.
 
     Args:
         monitor: its readings are those in memory.
-        snapshot: status and partitions; without them there are no readings either.
-        keys: of all readings; the same object as long as there are no others.
     """
-    yield build_info()
-    yield redis_up(up=snapshot is not None)
-    yield from stream_families(monitor.hub.clients, monitor.hub.dropped)
-    if snapshot is None:
-        return
-    settings, rows = monitor.settings, monitor.hub.rows
-    chosen, left_out = _chosen(monitor, keys)
-    readings = {one.key: rows[one.key].fields for one in chosen if one.key in rows}
-    yield from reading_families(monitor.catalogue, readings, chosen, left_out)
-    now_ms = time.time_ns() // 1_000_000
-    yield from progress_families(snapshot, event_topics(settings.kafka), now_ms)
 
+    def __init__(self, monitor: "Monitor") -> None:
+        self._monitor = monitor
+        self._live = LiveReadings(monitor.redis, monitor.keys)
+        self._keys: Sequence[str] = ()
+        self._choice: Choice = ([], {})
 
-def _chosen(monitor: "Monitor", keys: Sequence[str]) -> Choice:
-    """What to export, chosen anew only where there are other readings than before."""
-    last = _CHOICES.get(monitor)
-    if last is None or last[0] is not keys:
-        settings = monitor.settings
-        choice = choose_series(
-            keys,
-            metrics=monitor.catalogue,
-            windows=settings.engine.windows,
-            segment_sets=settings.engine.segments,
-            most=settings.monitor.prometheus_series_max,
-        )
-        last = _CHOICES[monitor] = keys, choice
-    return last[1]
+    async def read(self) -> Snapshot | None:
+        """Status and partitions as they are now, ``None`` where Redis does not answer."""
+        try:
+            status = await self._live.status()
+            return Snapshot(status=status, partitions=await self._live.partitions())
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("/metrics without readings: Redis does not answer: %s", error)
+            return None
+
+    def families(self, snapshot: Snapshot | None, keys: Sequence[str]) -> Iterator[Metric]:
+        """All families but those of the process.
+
+        Args:
+            snapshot: status and partitions; without them there are no readings either.
+            keys: of all readings; the same object as long as there are no others.
+        """
+        monitor = self._monitor
+        yield build_info()
+        yield redis_up(up=snapshot is not None)
+        yield from stream_families(monitor.hub.clients, monitor.hub.dropped)
+        if snapshot is None:
+            return
+        rows = monitor.hub.rows
+        chosen, left_out = self._chosen(keys)
+        readings = {one.key: rows[one.key].fields for one in chosen if one.key in rows}
+        yield from reading_families(monitor.catalogue, readings, chosen, left_out)
+        topics, now_ms = event_topics(monitor.settings.kafka), time.time_ns() // 1_000_000
+        yield from progress_families(snapshot, topics, now_ms)
+
+    def _chosen(self, keys: Sequence[str]) -> Choice:
+        """What to export, chosen anew only where there are other readings than before."""
+        if keys is not self._keys:
+            settings = self._monitor.settings
+            self._choice = choose_series(
+                keys,
+                metrics=self._monitor.catalogue,
+                windows=settings.engine.windows,
+                segment_sets=settings.engine.segments,
+                most=settings.monitor.prometheus_series_max,
+            )
+            self._keys = keys
+        return self._choice
 
 
 def build_info() -> Metric:

@@ -7,9 +7,12 @@ left out and counted. The order depends on names alone, so the same series stay 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from schemas.readings import parse_segment_key
+
+_Order = tuple[int, str, str, int]
+"""Place of the set of dimensions, segment, currency, place of the window."""
 
 _PARTS: Final = 3
 _PARTS_OF_MONEY: Final = 4
@@ -23,13 +26,11 @@ class Series:
         key: the reading's key.
         metric: its metric.
         labels: what tells it from others of the metric.
-        order: what it is sorted by.
     """
 
     key: str
     metric: str
     labels: Mapping[str, str]
-    order: tuple[Any, ...]
 
 
 Choice = tuple[list[Series], dict[str, int]]
@@ -58,35 +59,46 @@ def choose_series(
     """
     places = {"": 0} | {_names(names): place for place, names in enumerate(segment_sets, 1)}
     spans = {window: place for place, window in enumerate(windows)}
-    found: dict[str, list[Series]] = {name: [] for name in metrics}
+    segments: dict[str, _Segment] = {}  # most keys share theirs with others
+    found: dict[str, list[tuple[_Order, str]]] = {name: [] for name in metrics}
     for key in keys:
-        series = _series(key, places, spans)
-        if series is not None and series.metric in found:
-            found[series.metric].append(series)
+        parts = key.split("|")
+        if len(parts) not in {_PARTS, _PARTS_OF_MONEY}:
+            continue
+        metric, window, text = parts[:_PARTS]
+        if metric not in found or window not in spans:
+            continue
+        segment = segments.get(text) or segments.setdefault(text, _Segment.of(text))
+        if segment.dimensions in places:
+            currency = parts[_PARTS] if len(parts) == _PARTS_OF_MONEY else ""
+            order = places[segment.dimensions], text, currency, spans[window]
+            found[metric].append((order, key))
     chosen: list[Series] = []
     left_out: dict[str, int] = {}
     for name, of_metric in found.items():
-        of_metric.sort(key=lambda series: series.order)
-        chosen += of_metric[:most]
+        of_metric.sort()
+        chosen += (
+            Series(key, name, segments[text].labels(windows[span], text, currency))
+            for (_, text, currency, span), key in of_metric[:most]
+        )
         left_out[name] = max(0, len(of_metric) - most)
     return chosen, left_out
 
 
-def _series(key: str, places: Mapping[str, int], spans: Mapping[str, int]) -> Series | None:
-    parts = key.split("|")
-    if len(parts) not in {_PARTS, _PARTS_OF_MONEY} or parts[1] not in spans:
-        return None
-    metric, window, segment = parts[:_PARTS]
-    values = parse_segment_key(segment)
-    dimensions = _names(values)
-    if dimensions not in places:
-        return None
-    currency = parts[_PARTS] if len(parts) == _PARTS_OF_MONEY else ""
-    labels = {"window": window, "segment": segment, "dimensions": dimensions}
-    labels |= {f"dim_{name}": value for name, value in values.items()}
-    if currency:
-        labels["currency"] = currency
-    return Series(key, metric, labels, (places[dimensions], segment, currency, spans[window]))
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    dimensions: str
+    values: Mapping[str, str]
+
+    @classmethod
+    def of(cls, text: str) -> "_Segment":
+        values = parse_segment_key(text)
+        return cls(_names(values), values)
+
+    def labels(self, window: str, text: str, currency: str) -> dict[str, str]:
+        labels = {"window": window, "segment": text, "dimensions": self.dimensions}
+        labels |= {f"dim_{name}": value for name, value in self.values.items()}
+        return labels | ({"currency": currency} if currency else {})
 
 
 def _names(dimensions: Iterable[str]) -> str:
