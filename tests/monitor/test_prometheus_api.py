@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from processor.embedded.server import free_port
 from processor.monitor.app import create_app
@@ -119,3 +120,15 @@ async def test_without_redis_there_is_a_page_that_says_so() -> None:
     seen = Exposition.parse(answer.text)
     assert seen.value("cxpulse_redis_up") == 0
     assert not [name for name in seen.families if name.startswith("cxpulse_reading")]
+
+
+async def test_it_needs_the_token_as_prometheus_sends_it(monitor: Monitor) -> None:
+    section = monitor.settings.monitor.model_copy(update={"token": SecretStr("t" * 32)})
+    guarded = monitor.settings.model_copy(update={"monitor": section})
+    app = create_app(guarded, monitor=monitor)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
+    ) as client:
+        assert (await client.get("/metrics")).status_code == 401
+        bearer = {"Authorization": f"Bearer {'t' * 32}"}
+        assert (await client.get("/metrics", headers=bearer)).status_code == 200
