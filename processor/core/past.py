@@ -23,13 +23,16 @@ from processor.core.base_totals import BaseTotals
 from processor.core.estimate import Counts
 from processor.core.panes import Tier, Window
 from processor.core.rollup import add_into
-from processor.core.sample import EMPTY, Sample
+from processor.core.sample import EMPTY, ENTRY_BYTES, KEYS_MAX, Sample
 from processor.core.sampled_panes import statistic_of
 from processor.core.window_counts import Source, Span, WindowCounts
 
 Counters = dict[str, int]
 
 _NOTHING: Final[Counters] = {}
+
+_PACKED_MAX: Final = 2 * KEYS_MAX * ENTRY_BYTES
+"""A pane's entries are merged when they are longer than this."""
 
 
 @dataclass(slots=True)
@@ -54,10 +57,10 @@ class PastPanes:
     def observe(self, start_ms: int, measure: str, packed: bytes) -> None:
         """Add packed entries of one partition's pane."""
         by_start = self.samples.setdefault(measure, {})
-        before = by_start.get(start_ms)
-        by_start[start_ms] = Sample.merged(
-            (packed,) if before is None else (before, packed)
-        ).packed()
+        pane = by_start.get(start_ms, b"") + packed
+        if len(pane) > _PACKED_MAX:
+            pane = Sample.merged((pane,)).packed()
+        by_start[start_ms] = pane
 
     def add_bases(self, by_series: Mapping[str, Mapping[str, int]]) -> None:
         """Add counters of one partition's bases."""
