@@ -41,6 +41,9 @@ UPDATES_LENGTH: Final = 1_000
 """Ticks kept in the stream for live readers."""
 
 _KAFKA_TIMEOUT_S: Final = 10.0
+_TOPIC_READ_S: Final = 60.0
+"""For all of the readings topic, which is compacted: tens of thousands of records a second."""
+
 _STOP_S: Final = 2.0
 """Readings that were not published are computed again: they are not worth a late stop."""
 
@@ -57,6 +60,7 @@ class Publisher:
         holder: names this process in the lease; unique.
         topic: the compacted readings topic.
         new_producer: makes a transactional producer, not started yet.
+        keys_in_topic: the keys of all readings in the topic.
         interval_s: length of a tick.
         lease_ttl_s: how long the lease outlives its last renewal.
         low_sample_under: fewer observations than this are flagged.
@@ -76,6 +80,7 @@ class Publisher:
         holder: str,
         topic: str,
         new_producer: Callable[[], AIOKafkaProducer],
+        keys_in_topic: Callable[[], Coroutine[Any, Any, set[str]]],
         interval_s: float,
         lease_ttl_s: float,
         low_sample_under: int,
@@ -90,6 +95,7 @@ class Publisher:
         self._topics = topics
         self._topic = topic
         self._new_producer = new_producer
+        self._keys_in_topic = keys_in_topic
         self._interval_s = interval_s
         self._low_sample_under = low_sample_under
         self._alerts = alerts
@@ -195,13 +201,15 @@ class Publisher:
             self._producer = self._new_producer()
             await start_producer(self._producer, _KAFKA_TIMEOUT_S)
             await self._learn_partitions(self._producer)
+            if stored is None:  # readers of the topic have still what Redis has lost
+                said = await within(_TOPIC_READ_S, self._keys_in_topic(), "reading the topic")
+                self._said |= said
         else:
             log.warning("a flush was missed: loading all panes afresh")
             self._said = frozenset(view.presenter.said)
         view = self._new_view()
         if not await view.reader.follow(view.totals):
             raise TimeoutError("panes could not be loaded: their logs moved on meanwhile")
-        # Where Redis lost them, readers of the topic have still what this publisher said before.
         readings = set(map(text, await self._redis.hkeys(self._keys.readings)))
         view.presenter.take_over(readings | self._said)
         await self._alerts.take_over()

@@ -42,6 +42,7 @@ from processor.streaming.metrics_page import metrics_route
 from processor.streaming.observer import Observer
 from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
+from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
 from processor.streaming.topics import create_missing, event_topics
 from processor.streaming.transport import BatchConsumer, BatchingApp
@@ -213,6 +214,9 @@ class Worker:
             holder=self.name,
             topic=settings.kafka.readings_topic,
             new_producer=lambda: readings_producer(settings.kafka),
+            keys_in_topic=lambda: keys_in(
+                settings.kafka.readings_topic, client_options(settings.kafka)
+            ),
             interval_s=settings.publisher.interval_s,
             lease_ttl_s=settings.publisher.lease_ttl_s,
             low_sample_under=settings.engine.low_sample_under,

@@ -13,8 +13,9 @@ from processor.state.keys import Keys
 from processor.state.live import LiveReadings
 from processor.state.partition import PartitionStore
 from processor.streaming.alerts import Alerts
-from processor.streaming.kafka import readings_producer
+from processor.streaming.kafka import client_options, readings_producer
 from processor.streaming.publisher import Publisher
+from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
 from schemas.events import EventType
 from tests.harness.worker import Deployment
@@ -46,6 +47,7 @@ async def publishing(
         holder=holder,
         topic=deployment.readings_topic,
         new_producer=lambda: readings_producer(settings),
+        keys_in_topic=lambda: keys_in(deployment.readings_topic, client_options(settings)),
         interval_s=1.0,
         lease_ttl_s=lease_ttl_s,
         low_sample_under=30,

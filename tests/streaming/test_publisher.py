@@ -106,3 +106,23 @@ async def test_the_clock_of_windows_never_passes_now(
     async with publishing(deployment, redis, at_ms=ahead_ms - 4 * MINUTE_MS) as publisher:
         await publisher.tick()
     assert (await state.readings())["nps|1m|all"]["n"] == 1
+
+
+async def test_another_leader_takes_back_what_redis_has_forgotten(
+    deployment: Deployment, state: StoredState, redis: Redis
+) -> None:
+    """The topic is the only one that still knows of a minute's reading: it must not stand."""
+    await create_topics(deployment)
+    store = await owned(redis, deployment)
+    await flush(store, T0, "channel=web", nps_9=1)
+    async with publishing(deployment, redis) as publisher:
+        await publisher.tick()
+    assert (await last_in_kafka(deployment))["nps|1m|channel=web"]["n"] == 1
+    await redis.delete(*[key async for key in redis.scan_iter(f"{deployment.redis_prefix}:*")])
+    store = await owned(redis, deployment)
+    await store.flush(changes(clock_ms=T0 + 11 * MINUTE_MS), 1)
+    async with publishing(deployment, redis, at_ms=T0 + 11 * MINUTE_MS, holder="b") as publisher:
+        await publisher.tick()
+    readings = await state.readings()
+    assert readings["nps|1m|channel=web"]["n"] == 0
+    assert await last_in_kafka(deployment) == readings
