@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,40 @@ def output(folder: str, lines: list[bytes], **options: Any) -> str:
     return "".join(map(to_line, run(write(Path(folder, "log.jsonl"), lines), **options)))
 
 
+SPEEDS = (10.0, None)
+BATCHES = (1, 7, 10_000)
+PARTITIONS = (1, 8)
+SQUARE = list(product(SPEEDS, BATCHES, PARTITIONS))
+EACH_OF_THEM_ONCE = [(10.0, 1, 8), (10.0, 10_000, 1), (None, 7, 8)]
+"""Some of the square; the others are left to the soak."""
+
+WAYS: list[dict[str, Any]] = [{"final": True}, {"every_ms": 2_000}]
+
+
+@pytest.mark.parametrize(
+    ("speed", "batch_lines", "partitions"),
+    [
+        pytest.param(*cut, marks=() if cut in EACH_OF_THEM_ONCE else pytest.mark.soak)
+        for cut in SQUARE
+    ],
+)
+def test_speed_batches_and_partitions_change_no_byte(
+    tmp_path: Path, speed: float | None, batch_lines: int, partitions: int
+) -> None:
+    """Twenty seconds of events, up to two seconds late: readings come while they are paced."""
+    rng = random.Random(77)
+    arriving = [
+        (at + rng.randrange(2_000), line) for at, line in history(rng, 150, 20_000) for _ in "ab"
+    ]
+    lines = [line for _, line in sorted(arriving, key=lambda event: event[0])]
+    for mode in WAYS:
+        options = {**mode, "engine": config("1m", "1h", lateness_ms=2_000)}
+        expected = output(str(tmp_path), lines, **options)
+        assert expected.count('"nps"') > (0 if "final" in mode else 10)
+        options |= {"speed": speed, "batch_lines": batch_lines, "partitions": partitions}
+        assert output(str(tmp_path), lines, **options) == expected
+
+
 MODES: list[dict[str, Any]] = [{"final": True}, {"every_ms": 10_000}, {"every_ms": 61_000}]
 
 
@@ -26,7 +61,7 @@ CUTS = [(1, 1), (2, 2), (50, 3), (333, 4), (10_000, 1)]
 """Lines per batch, and partitions."""
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(
     seed=st.integers(0, 2**32),
     minutes_and_mode=st.sampled_from([(5, 0), (5, 1), (90, 2), (20, 1), (4000, 0)]),
@@ -38,7 +73,7 @@ def test_batches_partitions_and_order_change_no_byte(
 ) -> None:
     minutes, mode = minutes_and_mode
     rng = random.Random(seed)
-    events = history(rng, 150, minutes * MINUTE_MS)
+    events = history(rng, 100, minutes * MINUTE_MS)
     options = {**MODES[mode], "engine": config(*windows)}
     with TemporaryDirectory() as folder:
         expected = output(folder, arrival(rng, events), **options)
@@ -47,15 +82,24 @@ def test_batches_partitions_and_order_change_no_byte(
         assert output(folder, again, **options) == expected
 
 
-@pytest.mark.parametrize("mode", MODES, ids=str)
-@pytest.mark.parametrize("cut", CUTS, ids=str)
+ONE_ROW_AND_COLUMN = [(MODES[0], cut) for cut in CUTS] + [(mode, CUTS[1]) for mode in MODES[1:]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "cut"),
+    [
+        pytest.param(*pair, marks=() if pair in ONE_ROW_AND_COLUMN else pytest.mark.soak)
+        for pair in product(MODES, CUTS)
+    ],
+    ids=str,
+)
 def test_more_segments_than_fit_are_admitted_in_order_of_arrival(
     tmp_path: Path, mode: dict[str, Any], cut: tuple[int, int]
 ) -> None:
     rng = random.Random(5)
     events = [
         (at, line.replace(b'"channel":"web"', b'"channel":"web%d"' % rng.randrange(40)))
-        for at, line in history(rng, 400, 30 * MINUTE_MS)
+        for at, line in history(rng, 300, 10 * MINUTE_MS)
     ]
     lines = [line for _, line in events]
     options = {**mode, "engine": config("1h", segment_cap=5)}
@@ -112,6 +156,6 @@ def test_an_id_is_forgotten_by_the_clock_of_all_partitions(
 
 def test_two_replays_of_one_log_are_equal_to_the_byte(tmp_path: Path) -> None:
     rng = random.Random(11)
-    lines = arrival(rng, history(rng, 500, 100 * MINUTE_MS))
+    lines = arrival(rng, history(rng, 200, 15 * MINUTE_MS))
     first, second = (output(str(tmp_path), lines, every_ms=30_000) for _ in range(2))
     assert first == second

@@ -74,7 +74,7 @@ def run(folder: str, lines: list[bytes], *windows: str, **options: Any) -> list[
     return list(result)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(histories, cuts)
 def test_readings_at_the_end_are_of_the_latest_answers(
     drawn: tuple[int, int, int], cut: tuple[int, int]
@@ -91,7 +91,7 @@ def test_readings_at_the_end_are_of_the_latest_answers(
         assert not row["incomplete"]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(histories, cuts, st.sampled_from([7_000, 60_000, 1_000_000]))
 def test_readings_on_the_way_are_of_the_latest_answers_up_to_their_time(
     drawn: tuple[int, int, int], cut: tuple[int, int], every_ms: int
@@ -125,7 +125,7 @@ def test_readings_on_the_way_are_of_the_latest_answers_up_to_their_time(
             check(row, LatestWorld(events))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(histories, cuts, st.sampled_from([None, 61_000]))
 def test_batches_partitions_and_order_change_no_byte(
     drawn: tuple[int, int, int], cut: tuple[int, int], every_ms: int | None
@@ -218,11 +218,15 @@ def many() -> list[bytes]:
     ]
 
 
+@pytest.fixture(scope="module")
+def of_many(tmp_path_factory: pytest.TempPathFactory, many: list[bytes]) -> list[Row]:
+    return list(run(str(tmp_path_factory.mktemp("many")), many, "24h", final=True))
+
+
 def test_more_customers_than_are_told_exactly_are_told_within_their_bounds(
-    tmp_path: Path, many: list[bytes]
+    of_many: list[Row],
 ) -> None:
-    rows = run(str(tmp_path), many, "24h", final=True)
-    (row,) = [r for r in rows if r["metric"] == "nps" and not r["segment"]]
+    (row,) = [r for r in of_many if r["metric"] == "nps" and not r["segment"]]
     assert row["low"] < row["value"] < row["high"]
     # Bounds of 95 % are missed now and then; half of their width more is not.
     width = row["high"] - row["low"]
@@ -235,13 +239,12 @@ def test_more_customers_than_are_told_exactly_are_told_within_their_bounds(
 
 @pytest.mark.parametrize(("batch_lines", "partitions"), [(97, 1), (5000, 4)])
 def test_of_more_customers_no_byte_changes_either(
-    tmp_path: Path, many: list[bytes], batch_lines: int, partitions: int
+    tmp_path: Path, many: list[bytes], of_many: list[Row], batch_lines: int, partitions: int
 ) -> None:
-    expected = run(str(tmp_path), many, "24h", final=True)
     rng = random.Random(2)
     late = [(i + rng.randrange(1000), line) for i, line in enumerate(many)]
     shuffled = [line for _, line in sorted(late, key=lambda item: item[0])]
     again = run(
         str(tmp_path), shuffled, "24h", final=True, batch_lines=batch_lines, partitions=partitions
     )
-    assert [*map(to_line, again)] == [*map(to_line, expected)]
+    assert [*map(to_line, again)] == [*map(to_line, of_many)]

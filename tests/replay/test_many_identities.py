@@ -63,10 +63,15 @@ def replayed(folder: Path, lines: list[bytes], batch_lines: int, partitions: int
     )
 
 
-def test_they_are_told_within_their_bounds(tmp_path: Path, lines: list[bytes]) -> None:
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> list[Row]:
+    return replayed(tmp_path_factory.mktemp("expected"), lines, 10_000, 1)
+
+
+def test_they_are_told_within_their_bounds(expected: list[Row]) -> None:
     rows = {
         row["metric"]: row
-        for row in replayed(tmp_path, lines, 10_000, 1)
+        for row in expected
         if not row["segment"] and row.get("currency") in {None, "EUR"}
     }
     for metric, truth in (
@@ -88,9 +93,8 @@ def test_they_are_told_within_their_bounds(tmp_path: Path, lines: list[bytes]) -
 
 @pytest.mark.parametrize(("batch_lines", "partitions"), [(97, 1), (5000, 4)])
 def test_batches_partitions_and_order_change_no_byte(
-    tmp_path: Path, lines: list[bytes], batch_lines: int, partitions: int
+    tmp_path: Path, lines: list[bytes], expected: list[Row], batch_lines: int, partitions: int
 ) -> None:
-    expected = replayed(tmp_path, lines, 10_000, 1)
     rng = random.Random(2)
     late = [(i + rng.randrange(1000), line) for i, line in enumerate(lines)]
     shuffled = [line for _, line in sorted(late, key=lambda item: item[0])]

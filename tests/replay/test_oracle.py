@@ -38,7 +38,7 @@ def same(said: float | None, expected: float | None) -> bool:
     return math.isclose(said, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(histories, cuts)
 def test_readings_at_the_end_are_those_of_the_contract(
     drawn: tuple[int, int, int], cut: tuple[int, int]
@@ -94,7 +94,7 @@ def expected_series(events: list[dict[str, Any]], world: World, latest_ms: int) 
     return series
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(histories, cuts, st.sampled_from([7_000, 60_000, 1_000_000]))
 def test_readings_on_the_way_show_exactly_the_events_up_to_their_time(
     drawn: tuple[int, int, int], cut: tuple[int, int], every_ms: int

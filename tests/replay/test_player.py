@@ -225,7 +225,7 @@ def test_several_logs_give_what_one_log_of_all_of_them_gives(
     tmp_path: Path, mode: dict[str, Any]
 ) -> None:
     rng = random.Random(3)
-    events = history(rng, 300, 60 * MINUTE_MS)
+    events = history(rng, 200, 20 * MINUTE_MS)
     whole = write(tmp_path / "whole.jsonl", arrival(rng, events, broken=False))
     hosts: list[list[tuple[int, bytes]]] = [[], [], []]
     for event in events:
