@@ -24,8 +24,8 @@ def settings(
     """The servers, short windows, and fewer metrics than there are: less to write."""
     monkeypatch.setenv("CX_CONFIG", str(configuration(tmp_path)))
     return Settings(
-        kafka={"bootstrap": kafka_bootstrap},  # type: ignore[arg-type]  # as read from a file
-        redis={"url": redis_url},  # type: ignore[arg-type]
+        kafka={"bootstrap": kafka_bootstrap},
+        redis={"url": redis_url},
     )
 
 

@@ -45,13 +45,14 @@ async def test_killed_then_interrupted_then_done(
     async def size() -> int:
         return part.stat().st_size if part.exists() else 0
 
+    async def until_written(least: int) -> None:
+        await eventually(size, lambda n: n > least, within_s=60, what="readings")
+
     share = len(whole.encode()) // 4
     for times, number in enumerate((signal.SIGKILL, signal.SIGINT), 1):
         process = start()
         try:
-            await eventually(
-                size, lambda n, least=times * share: n > least, within_s=60, what="readings"
-            )
+            await until_written(times * share)
             process.send_signal(number)
             assert process.wait(60) != 0
         finally:
