@@ -120,7 +120,7 @@ async def _tick(redis: Any, keys: Keys, revision: int, rows: list[dict[str, Any]
         "clock": now_ms,
         "published_at": now_ms,
         "open_sessions": 0,
-        "leader": "1 benchmark",
+        "leader": "1:benchmark",
     }
     pipeline.hset(keys.status, mapping=status)
     pipeline.hset(keys.readings, mapping=by_key)

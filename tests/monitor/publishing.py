@@ -50,7 +50,7 @@ def reading(
 class Publishing:
     """Writes ticks: status, readings and the stream's entry in one transaction."""
 
-    def __init__(self, redis: Redis, keys: Keys, leader: str = "1 worker") -> None:
+    def __init__(self, redis: Redis, keys: Keys, leader: str = "1:worker") -> None:
         self._redis = redis
         self._keys = keys
         self.leader = leader

@@ -80,7 +80,7 @@ async def test_trimmed_while_away(
 ) -> None:
     client = monitor.hub.subscribe(Filter())
     await names(client)
-    publishing.leader = "2 another"  # makes the hub look whether it has missed anything
+    publishing.leader = "2:another"  # makes the hub look whether it has missed anything
     await redis.hset(keys.readings, "ces|24h|all", json.dumps(reading("ces", 6.0)))
     await redis.xtrim(keys.updates, maxlen=0, approximate=False)
     await publishing.tick(reading("nps", 2.0))
@@ -90,7 +90,7 @@ async def test_trimmed_while_away(
 async def test_another_leader_is_no_gap(monitor: Monitor, publishing: Publishing) -> None:
     client = monitor.hub.subscribe(Filter())
     assert await names(client) == ["snapshot"]
-    publishing.leader = "2 another"
+    publishing.leader = "2:another"
     publishing.revision += 1_000_000
     await publishing.tick(reading("nps", 2.0))
     await until(monitor, {"nps": 2.0, "csat": 1.0})

@@ -1,0 +1,17 @@
+"""The examples in the monitor's docstrings."""
+
+import doctest
+from types import ModuleType
+
+import pytest
+
+from processor.monitor import csv_rows, directions, filters, readings_api, ring, rows, targets
+
+
+@pytest.mark.parametrize(
+    "module", [csv_rows, directions, filters, readings_api, ring, rows, targets]
+)
+def test_examples(module: ModuleType) -> None:
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
