@@ -20,10 +20,14 @@ help: ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.venv/installed-browser: tests/browser/chromium.py .venv/installed-dev
+	@$(BIN)/python -m tests.browser.chromium prepare
+	@touch $@
+
 demo: .venv/installed ## live metrics on this machine: real Kafka, real Redis, nothing to install by hand
 	@$(BIN)/cxpulse demo $(ARGS)
 
-test: lint ## everything: lint, types, unit, property, integration on a real Kafka and Redis
+test: lint .venv/installed-browser ## everything: lint, types, unit, property, integration on a real Kafka and Redis
 	$(BIN)/pytest -m "not soak" -n 3 --dist worksteal $(ARGS)
 
 lint: .venv/installed-dev ## ruff, mypy strict, import contracts
@@ -48,7 +52,7 @@ golden: .venv/installed-dev ## write the golden readings again: shows what diffe
 bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: .venv/installed-dev ## long runs with random kills; prints the seed of each
+soak: .venv/installed-dev .venv/installed-browser ## long runs with random kills; prints the seed of each
 	$(BIN)/pytest -m soak $(ARGS)
 
 lock: .venv/installed-dev ## write the lock files again from pyproject.toml, also those of the image

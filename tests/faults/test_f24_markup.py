@@ -7,7 +7,8 @@
         readings |    no comment anywhere    {"channel": "<b>…"}: a string in JSON, no markup
         logs     |    neither
 
-That a page shows such a name as text is tested with the monitor.
+That the page shows such a name as text is tested in a browser: tests/browser/test_page.py,
+`test_a_value_is_only_ever_text`.
 """
 
 import json
