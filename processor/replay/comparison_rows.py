@@ -17,6 +17,8 @@ ALIGNING: Final = frozenset({"metric", "window", "segment", "currency", "window_
 """Say which row it is; rows that differ in one of these are not of each other."""
 
 _FLAGS: Final = ("low_sample", "provisional", "incomplete")
+_MOST_KEYS: Final = 20_000
+_keys: dict[tuple[Any, ...], str] = {}
 _COUNTS: Final = ("n", "revision")
 _PERCENT: Final = 100
 
@@ -62,32 +64,57 @@ def place(row: Row, number: int, content: Any = None) -> Placed:
     except TypeError:
         raise NotAReading("a reading is a JSON object") from None
     currency = row.get("currency")
-    _require(isinstance(metric, str) and metric, "metric must be a name")
-    _require(isinstance(window, str) and window, "window must be a duration such as 24h")
-    _require(currency is None or isinstance(currency, str), "currency must be a code such as EUR")
-    _require(
-        isinstance(segment, Mapping) and all(isinstance(v, str) for v in segment.values()),
-        "segment must be an object of strings",
-    )
+    _check(row)
+    try:
+        end_ms = parse_rfc3339(end)
+    except (TypeError, ValueError):
+        raise NotAReading("window_end must be an RFC 3339 date-time") from None
+    key = _key(metric, window, segment, currency)
+    return Placed(key, end_ms, number, row if content is None else content)
+
+
+def _check(row: Row) -> None:
+    # Written out, a sentence is made only for the row that is wrong: there are millions.
     for name in NUMBERS:
-        number_or_null = row.get(name)
-        _require(number_or_null is None or _is_number(number_or_null), f"{name} must be a number")
+        if (value := row.get(name)) is not None and not _is_number(value):
+            raise NotAReading(f"{name} must be a number or null")
     for name in _COUNTS:
-        _require(_is_number(row.get(name, 0)), f"{name} must be a whole number")
+        if not _is_number(row.get(name, 0)):
+            raise NotAReading(f"{name} must be a number")
     for name in _FLAGS:
-        _require(isinstance(row.get(name, False), bool), f"{name} must be true or false")
+        if not isinstance(row.get(name, False), bool):
+            raise NotAReading(f"{name} must be true or false")
     for name in TIMES:
-        _require(_is_time(row.get(name, end)), f"{name} must be an RFC 3339 date-time")
-    key = reading_key(metric, window, segment, currency)
-    return Placed(key, parse_rfc3339(end), number, row if content is None else content)
+        if (value := row.get(name)) is not None and not _is_time(value):
+            raise NotAReading(f"{name} must be an RFC 3339 date-time")
 
 
-def _require(condition: object, message: str) -> None:
-    if not condition:
-        raise NotAReading(message)
+def _key(metric: Any, window: Any, segment: Any, currency: Any) -> str:
+    """The key of a series; those of the latest are remembered, as their rows often follow."""
+    try:
+        series = (metric, window, currency, *segment.items())
+        found = _keys.get(series)
+    except (AttributeError, TypeError):  # no object, or not of strings
+        raise NotAReading("segment must be an object of strings") from None
+    if found is not None:
+        return found
+    if not (isinstance(metric, str) and metric):
+        raise NotAReading("metric must be a name")
+    if not (isinstance(window, str) and window):
+        raise NotAReading("window must be a duration such as 24h")
+    if not (currency is None or isinstance(currency, str)):
+        raise NotAReading("currency must be a code such as EUR")
+    if not all(isinstance(value, str) for value in segment.values()):
+        raise NotAReading("segment must be an object of strings")
+    if len(_keys) >= _MOST_KEYS:
+        _keys.clear()
+    key = _keys[series] = reading_key(metric, window, segment, currency)
+    return key
 
 
 def _is_number(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
