@@ -22,7 +22,7 @@ import sys
 import time
 from typing import Any, Final, cast
 
-import psutil
+import psutil  # type: ignore[import-untyped] # it has no types
 import uvloop
 
 from processor.embedded.redis import EmbeddedRedis
@@ -97,6 +97,10 @@ class Reader(asyncio.Protocol):
         self.ended = True
 
 
+async def _connect(reader: Reader, port: int) -> None:
+    await asyncio.get_running_loop().create_connection(lambda: reader, "127.0.0.1", port)
+
+
 def _idle(port: int) -> socket.socket:
     """A client that never reads."""
     idle = socket.socket()
@@ -135,9 +139,8 @@ async def measure(port: int, pid: int, redis_url: str, options: argparse.Namespa
     keys, redis = Keys("cx"), async_client(redis_url)
     await _tick(redis, keys, 1, [_reading(n, 42.0, 1) for n in range(options.series)])
     readers = [Reader() for _ in range(options.clients)]
-    loop = asyncio.get_running_loop()
     for reader in readers:
-        await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)
+        await _connect(reader, port)
     idle = await asyncio.to_thread(_idle, port)
     await asyncio.sleep(3)  # connected, with their snapshots
     process = psutil.Process(pid)
