@@ -14,6 +14,7 @@ from processor.monitor.sessions import COOKIE, Doorkeeper
 
 router = APIRouter(tags=["session"])
 
+_TOKEN_MAX: Final = 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -42,7 +43,7 @@ _BODY: Final[dict[str, Any]] = {
             kind: {
                 "schema": {
                     "type": "object",
-                    "properties": {"token": {"type": "string", "maxLength": 1024}},
+                    "properties": {"token": {"type": "string", "maxLength": _TOKEN_MAX}},
                     "required": ["token"],
                 }
             }
@@ -152,4 +153,7 @@ def _token(kind: str, body: bytes) -> str:
         raise Problem(400, "the body cannot be read") from None
     if not isinstance(token, str):
         raise Problem(400, "the body has no token", errors=[("token", "is missing")])
+    if len(token) > _TOKEN_MAX:
+        message = f"is longer than {_TOKEN_MAX} characters"
+        raise Problem(400, f"the token {message}", errors=[("token", message)])
     return token
