@@ -12,6 +12,33 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+NEAR = """
+import pytest
+
+def test_missing(cx_events, cx_replay, cx_golden):
+    cx_golden(cx_replay(cx_events.nps(9)), "gone.jsonl")
+
+def test_near(cx_events, cx_replay, cx_golden, request, pytestconfig):
+    made = cx_replay(cx_events.nps(9), cx_events.nps(8), cx_events.nps(1), metrics=["nps"])
+    made.write(request.path.parent / "near.jsonl")
+    cx_golden(made, "near.jsonl")
+    for row in made:
+        row["revision"] += 1
+        row["value"] += 0.001
+        row["low"] = row["high"] = None
+    cx_golden(made, "near.jsonl", tolerance=0.01, ignore=("revision", "low", "high"))
+    with pytest.raises(pytest.fail.Exception, match="revision 1 → 2"):
+        cx_golden(made, "near.jsonl", tolerance="1%")
+
+@pytest.mark.cx_options(windows=["24h"])
+def test_the_nearest_option_wins(cx_events, cx_engine, cx_replay):
+    cx_engine.send(cx_events.nps(9))
+    assert cx_engine.readings().windows == ["24h"]
+    assert cx_replay(cx_events.nps(9), windows=["7d"]).windows == ["7d"]
+"""
+"""Goldens that are missing, or nearly right, and options of one test."""
+
+
 def copied_examples(folder: Path) -> Path:
     hidden = shutil.ignore_patterns("__pycache__", ".*")
     return shutil.copytree(EXAMPLES, folder / "project", ignore=hidden)
@@ -46,8 +73,10 @@ def test_the_example_passes_and_a_golden_that_differs_is_shown_and_written(proje
     was = rows[0]["n"]
     rows[0]["n"] += 1
     golden.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]))
+    (project / "test_near.py").write_text(NEAR)
     failed = run(project)
-    assert "1 failed, 3 passed" in failed.stdout, failed.stdout + failed.stderr
+    assert "2 failed, 5 passed" in failed.stdout, failed.stdout + failed.stderr
+    assert f"there is no golden file {project / 'gone.jsonl'}" in failed.stdout
     assert f"the readings are not those of {golden}" in failed.stdout
     assert f": n {was + 1} → {was}" in failed.stdout
     assert ": is new" in failed.stdout
@@ -58,36 +87,6 @@ def test_the_example_passes_and_a_golden_that_differs_is_shown_and_written(proje
     assert f"{golden} written:" in written.stdout
     assert f": n {was + 1} → {was}" in written.stdout
     assert golden.read_text() == stored
-
-
-def test_a_golden_that_is_missing_or_nearly_right(project: Path) -> None:
-    (project / "test_near.py").write_text("""
-import pytest
-
-def test_missing(cx_events, cx_replay, cx_golden):
-    cx_golden(cx_replay(cx_events.nps(9)), "gone.jsonl")
-
-def test_near(cx_events, cx_replay, cx_golden, request, pytestconfig):
-    made = cx_replay(cx_events.nps(9), cx_events.nps(8), cx_events.nps(1), metrics=["nps"])
-    made.write(request.path.parent / "near.jsonl")
-    cx_golden(made, "near.jsonl")
-    for row in made:
-        row["revision"] += 1
-        row["value"] += 0.001
-        row["low"] = row["high"] = None
-    cx_golden(made, "near.jsonl", tolerance=0.01, ignore=("revision", "low", "high"))
-    with pytest.raises(pytest.fail.Exception, match="revision 1 → 2"):
-        cx_golden(made, "near.jsonl", tolerance="1%")
-
-@pytest.mark.cx_options(windows=["24h"])
-def test_the_nearest_option_wins(cx_events, cx_engine, cx_replay):
-    cx_engine.send(cx_events.nps(9))
-    assert cx_engine.readings().windows == ["24h"]
-    assert cx_replay(cx_events.nps(9), windows=["7d"]).windows == ["7d"]
-""")
-    done = run(project, "test_near.py")
-    assert "1 failed, 2 passed" in done.stdout, done.stdout
-    assert f"there is no golden file {project / 'gone.jsonl'}" in done.stdout
 
 
 def test_importing_the_plugin_imports_little() -> None:
