@@ -104,7 +104,9 @@ export class Tile {
     const shown = [state, stale ? "stale" : "ok"].join();
     if (this.shown !== shown) {
       this.shown = shown;
-      this.badges.replaceChildren(...[badge(state), stale ? badge("stale") : null].filter(Boolean));
+      // What is stale will not be corrected soon either: one word is enough, and nothing moves.
+      const own = stale && state === "provisional" ? null : badge(state);
+      this.badges.replaceChildren(...[own, stale ? badge("stale") : null].filter(Boolean));
     }
     if (row === null) {
       writeValue(this.value, null);
