@@ -22,6 +22,13 @@ def demo(
     duration: Annotated[
         str | None, typer.Option(help="end after this long, e.g. 20s; default: until ctrl-c")
     ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="of the page; another one where it is taken")
+    ] = 8080,
+    open_page: Annotated[
+        bool,
+        typer.Option("--open/--no-open", help="show the page in a browser, where there is one"),
+    ] = True,
     backfill: Annotated[
         str,
         typer.Option(
@@ -29,9 +36,10 @@ def demo(
         ),
     ] = "35m",
 ) -> None:
-    """Real Kafka and Redis, a worker, simulated events, and the metrics live in the terminal.
+    """Real Kafka and Redis, a worker, a monitor and simulated events: a live page, and a table.
 
-    Ctrl-c ends everything. Where stdout is not a terminal the tables are plain text.
+    The page's address is printed, and the metrics are shown in the terminal, too. Ctrl-c ends
+    everything. Where stdout is not a terminal the tables are plain text.
 
     Example: cxpulse demo --window 1m --incident nps-drop@30s
     """
@@ -64,6 +72,8 @@ def demo(
         dimension=by,
         duration_s=None if duration is None else seconds(duration, "--duration"),
         note=note,
+        port=port,
+        open_page=open_page,
     ).run()
 
 

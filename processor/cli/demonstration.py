@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import tempfile
 import time
+import webbrowser
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 from rich.console import Console, RenderableType
@@ -23,7 +26,7 @@ from processor.cli.terminal import say
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.kafka import prepare as prepare_kafka
 from processor.embedded.redis import EmbeddedRedis
-from processor.embedded.server import EmbeddedServer
+from processor.embedded.server import EmbeddedServer, free_port, port_is_free
 from processor.settings import load_settings
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
@@ -44,7 +47,7 @@ _WAIT: Final = "60s"
 
 
 class Demonstration:
-    """Embedded Kafka and Redis, one worker, a simulator, and the board.
+    """Embedded Kafka and Redis, one worker, a simulator, a monitor, and the board.
 
     Args:
         simulation: options of ``cxpulse simulate``.
@@ -52,6 +55,8 @@ class Demonstration:
         dimension: what the lower table is segmented by.
         duration_s: seconds to show the board; ``None`` until told to stop.
         note: what is simulated, for the heading.
+        port: TCP port of the page; a free one where it is taken.
+        open_page: show the page in a browser, where there is one.
     """
 
     def __init__(
@@ -62,12 +67,16 @@ class Demonstration:
         dimension: str,
         duration_s: float | None,
         note: str,
+        port: int,
+        open_page: bool,
     ) -> None:
         self._simulation = simulation
         self._window = window
         self._dimension = dimension
         self._duration_s = duration_s
         self._note = note
+        self._port = port
+        self._open_page = open_page
         self._began = time.monotonic()
         self._seen: deque[tuple[float, int]] = deque()
 
@@ -99,36 +108,46 @@ class Demonstration:
             simulator = Part(
                 "simulator", ["simulate", "--wait", _WAIT, *self._simulation], folder, addresses
             )
+            port = self._port if self._port and port_is_free(self._port) else free_port()
+            page = f"http://127.0.0.1:{port}/"
+            here = {"CX_MONITOR__HOST": "127.0.0.1", "CX_MONITOR__PORT": str(port)}
+            monitor = Part("monitor", ["monitor"], folder, addresses | here)
             # The servers go last, both at once; the parts first, and the worker after its events.
             stack.push_async_callback(_stop_servers, kafka, redis)
-            for part in (worker, simulator):
+            for part in (worker, simulator, monitor):
                 stack.push_async_callback(part.stop)
             # Python and Java start at the same time: the parts wait for the servers by themselves.
             await worker.start()
             await simulator.start()
+            await monitor.start()
             await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(redis.start))
             self._say(f"Kafka at {kafka.bootstrap} and Redis at {redis.url} run")
-            show = self._show(redis, f"Kafka {kafka.bootstrap} · Redis {redis.url}")
+            show = self._show(redis, page)
             await _first_of(
                 show,
                 told.wait(),
                 _until_dead(worker),
                 _until_dead(simulator),
+                _until_dead(monitor),
                 _until_gone(kafka),
                 _until_gone(redis),
             )
             self._say("ending")
         say("ended: no process and no data is left behind")
 
-    async def _show(self, redis: EmbeddedRedis, where: str) -> None:
+    async def _show(self, redis: EmbeddedRedis, page: str) -> None:
         settings = load_settings()
         client = async_client(redis.url)
         readings = LiveReadings(client, Keys(settings.redis.prefix))
         try:
             snapshot = await self._first(readings)
             self._say("first readings")
-            heading = f"cxpulse demo · {where}\n{self._note} · ctrl-c ends it"
+            await _until_listening(page)
+            self._say(f"the page: {page}")
+            heading = f"cxpulse demo · the page: {page}\n{self._note} · ctrl-c ends it"
             if sys.stdout.isatty():
+                if self._open_page and has_browser():
+                    await asyncio.to_thread(webbrowser.open, page)
                 await self._live(readings, snapshot, heading)
             else:
                 await self._frames(readings, snapshot, heading)
@@ -218,6 +237,29 @@ async def _first_of(*endings: Awaitable[object]) -> None:
 async def _until_dead(part: Part) -> None:
     code = await part.ended()
     raise part.failure(f"ended by itself with exit code {code}")
+
+
+async def _until_listening(page: str) -> None:
+    """The monitor starts beside the others, and is mostly there before the first readings."""
+    parts = urlsplit(page)
+    deadline = time.monotonic() + _FIRST_READING_S
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        except ConnectionError:
+            if time.monotonic() > deadline:
+                raise CommandError(f"no page at {page} within {_FIRST_READING_S:.0f} s") from None
+            await asyncio.sleep(_LOOK_S)
+        else:
+            writer.close()
+            return
+
+
+def has_browser() -> bool:
+    """Whether a browser has a window to open; one in the terminal would take ours."""
+    if sys.platform in {"darwin", "win32"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 async def _until_gone(server: EmbeddedServer) -> None:

@@ -108,4 +108,4 @@ class WorkerSettings(Section):
 class PrivacySettings(Section):
     """How identifiers are kept."""
 
-    hash_key: SecretStr | None = None
+    hash_key: SecretStr | None = Field(None, min_length=1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
@@ -29,11 +30,11 @@ def _demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def _said(process: subprocess.Popen[str], what: str) -> None:
+def _said(process: subprocess.Popen[str], what: str) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if what in line:
-            return
+            return line
     raise AssertionError(f"the demo ended without saying {what!r}")
 
 
@@ -42,12 +43,16 @@ def _descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def test_four_metrics_then_nothing_left(tmp_path: Path) -> None:
-    with _demo(tmp_path, "--duration", "4s") as process:
+    with _demo(tmp_path, "--duration", "4s", "--port", "0") as process:
         _said(process, "first readings")
+        page = _said(process, "the page: ").split()[-1]
+        answer = httpx.get(f"{page}api/readings?metric=nps&window=5m&segment=all").json()
+        assert answer["readings"][0]["n"] > 0
+        assert "<title>" in httpx.get(page).text
         children = [child.pid for child in _descendants(process)]
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
-    assert len(children) >= 8  # two servers and two parts, each with its supervisor
+    assert len(children) >= 10  # two servers and three parts, each with its supervisor
     assert survivors(children) == []
     assert list(tmp_path.iterdir()) == []
 
