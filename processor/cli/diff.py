@@ -2,13 +2,13 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: the others start sooner
 
 import json as json_format
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from processor.cli.errors import FAILED, CommandError, UsageError
+from processor.cli.tables import plain, table
 from processor.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _as_json(
 
 def _print(comparison: "Comparison", shown: Sequence["Difference"]) -> None:
     if shown:
-        _table(("series", "window_end", "field", "A", "B"), list(_difference_rows(shown)))
+        table(("series", "window_end", "field", "A", "B"), list(_difference_rows(shown)))
         typer.echo("")
-    _table(
+    table(
         ("metric", "compared", "equal", "differing", "only in A", "only in B", "largest"),
         [_summary_row(name, comparison.metrics[name]) for name in sorted(comparison.metrics)],
         numbers=True,
@@ -120,49 +120,19 @@ def _print(comparison: "Comparison", shown: Sequence["Difference"]) -> None:
 
 def _difference_rows(shown: Iterable["Difference"]) -> Iterable[tuple[str, ...]]:
     for difference in shown:
-        where = (_plain(difference.key), difference.window_end)
+        where = (plain(difference.key), difference.window_end)
         if not difference.fields:
             lines = tuple("" if n is None else f"line {n}" for n in (difference.a, difference.b))
             yield *where, _WORDS[difference.kind], *lines
         for found in difference.fields:
-            yield *where, _plain(found.name), _value(found.a), _value(found.b)
+            yield *where, plain(found.name), _value(found.a), _value(found.b)
             where = ("", "")
 
 
 def _summary_row(name: str, summary: "MetricSummary") -> tuple[str, ...]:
     counts = (summary.compared, summary.equal, summary.differing, summary.only_a, summary.only_b)
-    return _plain(name), *map(str, counts), f"{summary.largest:.6g}"
+    return plain(name), *map(str, counts), f"{summary.largest:.6g}"
 
 
 def _value(value: Any) -> str:
     return json_format.dumps(value)  # also keeps control characters from the terminal
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _table(
-    header: Sequence[str], rows: Sequence[tuple[str, ...]], *, numbers: bool = False
-) -> None:
-    """A table of the terminal's width, or columns of text, as wide as they are, elsewhere."""
-    if sys.stdout.isatty():
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=SIMPLE_HEAD)
-        for index, name in enumerate(header):
-            table.add_column(name, justify="right" if numbers and index else "left")
-        for row in rows:
-            table.add_row(*map(Text, row))  # as text: brackets are no markup
-        Console().print(table)
-        return
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (tuple(header), *rows):
-        cells = [
-            cell.rjust(width) if numbers and index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        typer.echo("  ".join(cells).rstrip())

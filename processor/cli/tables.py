@@ -1,0 +1,42 @@
+"""Tables for people: of the terminal's width, or columns of text where nobody looks."""
+# ruff: noqa: PLC0415 - rich is imported when a terminal shows a table: commands start sooner
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+
+def plain(text: str) -> str:
+    """A text that can say nothing to a terminal: what is not printable is replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[tuple[str, ...]], *, numbers: bool = False) -> None:
+    """Print a table: of the terminal's width, or columns of text, as wide as they are, elsewhere.
+
+    Args:
+        header: names of the columns.
+        rows: a text for each column.
+        numbers: whether all columns but the first hold numbers.
+    """
+    if sys.stdout.isatty():
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table(box=SIMPLE_HEAD)
+        for index, name in enumerate(header):
+            drawn.add_column(name, justify="right" if numbers and index else "left")
+        for row in rows:
+            drawn.add_row(*map(Text, row))  # as text: brackets are no markup
+        Console().print(drawn)
+        return
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (tuple(header), *rows):
+        cells = [
+            cell.rjust(width) if numbers and index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
