@@ -43,8 +43,8 @@ def _never_decides(rule: Rule, metric: Metric | None) -> Iterator[tuple[str, str
         text = (
             f"the samples of {metric.name} are its value: nothing below {rule.below:g} is ever "
             f"decided with {needed} or more asked for; leave it out"
-            )
-            yield "min_samples", text
+        )
+        yield "min_samples", text
     span = _largest_change(metric)
     if span is not None and rule.min_change > span:
         yield "min_change", f"{metric.name} never changes by more than {span:g}"
@@ -55,8 +55,8 @@ def _never_decides(rule: Rule, metric: Metric | None) -> Iterator[tuple[str, str
         text = (
             f"a change is seen for two windows of {rule.window} and is no change any more then: "
             f"only what goes on changing holds for {rule.for_}"
-            )
-            yield "for", text
+        )
+        yield "for", text
 
 
 def _always_so(rule: Rule, metric: Metric) -> Iterator[tuple[str, str]]:
@@ -85,8 +85,8 @@ def _noisy(rule: Rule) -> Iterator[tuple[str, str]]:
         text = (
             f"each time the value crosses {limit:g} the alert fires or is resolved; "
             "set for, recovers_at or keep_firing_for"
-            )
-            yield "for", text
+        )
+        yield "for", text
 
 
 _MOST_POINTS: Final = 100.0
