@@ -7,6 +7,13 @@
 from processor.settings.alerting import AlertingSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.monitor import MonitorSettings, Target
+from processor.settings.receivers import (
+    AlertmanagerReceiver,
+    AnyReceiver,
+    AppriseReceiver,
+    Receiver,
+    WebhookReceiver,
+)
 from processor.settings.sections import (
     EngineSettings,
     MetricsSettings,
@@ -24,6 +31,9 @@ from processor.settings.whole import (
 
 __all__ = [
     "AlertingSettings",
+    "AlertmanagerReceiver",
+    "AnyReceiver",
+    "AppriseReceiver",
     "ConfigurationError",
     "EngineSettings",
     "KafkaSettings",
@@ -31,9 +41,11 @@ __all__ = [
     "MonitorSettings",
     "PrivacySettings",
     "PublisherSettings",
+    "Receiver",
     "RedisSettings",
     "Settings",
     "Target",
+    "WebhookReceiver",
     "WorkerSettings",
     "configuration_file",
     "load_settings",

@@ -17,6 +17,7 @@ from processor.alerting.rule import Rule
 from processor.settings.alerting import AlertingSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.monitor import MonitorSettings
+from processor.settings.receivers import Receivers
 from processor.settings.sections import (
     EngineSettings,
     MetricsSettings,
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     alerting: AlertingSettings = AlertingSettings()
     alerts: tuple[Rule, ...] | None = None
     """The rules; the shipped ones where ``None``, and none at all where empty."""
+    notify: Receivers = ()
+    """Who is told of alerts."""
 
     @classmethod
     def settings_customise_sources(

@@ -29,8 +29,13 @@ class Keys:
         self.outbox = f"{publisher}outbox"
         self.silences = f"{publisher}silences"
         self.cursors = f"{publisher}cursors"
+        self.undelivered = f"{publisher}undelivered"
         self.partitions = f"{self.prefix}partitions"
         self.identity_key = f"{self.prefix}identity-key"
+
+    def told(self, receiver: str) -> str:
+        """Hash of fingerprint → JSON of what a receiver was told of an alert last."""
+        return f"{self.prefix}{{publisher}}:told:{receiver}"
 
     def partition(self, topic: str, partition: int) -> "PartitionKeys":
         """The keys of one partition's state."""
