@@ -2,9 +2,11 @@
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
 
 from processor.core.config import EngineConfig
-from tests.harness.expected import ExpectedCounts
+from tests.harness.expected import ExpectedCounts, Panes
 from tests.harness.kafka import read_each
 from tests.harness.readings import Row, differences
 from tests.harness.state import StoredState, Tick
@@ -74,4 +76,16 @@ async def check_panes(state: StoredState, expected: ExpectedCounts) -> None:
             if cell[0] == tier.pane_ms and tier.keeps(cell[1], clock_ms)
         }
         assert wanted, f"no panes of {tier.pane_ms} ms left to compare"
-        assert kept == wanted
+        unlike = list(_unlike(kept, wanted))
+        assert not unlike, f"stored and counted, {len(unlike)} counters: {unlike[:20]}"
+
+
+def _unlike(kept: Panes, wanted: Panes) -> Iterator[tuple[object, ...]]:
+    """The counters that differ: pane, series, measure, as stored and as counted."""
+    for cell in sorted(kept.keys() | wanted.keys()):
+        stored, counted = kept.get(cell, {}), wanted.get(cell, {})
+        for series in sorted(stored.keys() | counted.keys()):
+            here, there = stored.get(series, Counter()), counted.get(series, Counter())
+            for measure in sorted(here.keys() | there.keys()):
+                if here[measure] != there[measure] or (measure in here) != (measure in there):
+                    yield cell, series, measure, here[measure], there[measure]

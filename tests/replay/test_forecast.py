@@ -26,7 +26,7 @@ def told(*logs: Path, **options: Any) -> tuple[Forecast, list[Path]]:
         Selection(types=frozenset({EventType.SESSION, EventType.PURCHASE})),
         Selection(where={"channel": "web"}),
     ],
-    ids=str,
+    ids=["everything", "two types", "a channel"],
 )
 def test_what_is_told_is_what_the_replay_meets(tmp_path: Path, selection: Selection | None) -> None:
     rng = random.Random(31)
