@@ -33,7 +33,8 @@ class Exposition:
         """Parse a page; every family and every sample may come once."""
         families: dict[str, Metric] = {}
         samples: dict[tuple[str, Labels], float] = {}
-        for family in parse_openmetrics(text) if openmetrics else parse_text(text):
+        parse = parse_openmetrics if openmetrics else parse_text
+        for family in parse(text):  # type: ignore[no-untyped-call]
             assert family.name not in families, f"{family.name} comes twice"
             families[family.name] = family
             for sample in family.samples:
