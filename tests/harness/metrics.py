@@ -34,7 +34,7 @@ class Exposition:
         families: dict[str, Metric] = {}
         samples: dict[tuple[str, Labels], float] = {}
         parse = parse_openmetrics if openmetrics else parse_text
-        for family in parse(text):  # type: ignore[no-untyped-call]
+        for family in parse(text):
             assert family.name not in families, f"{family.name} comes twice"
             families[family.name] = family
             for sample in family.samples:
