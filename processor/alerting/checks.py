@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
 from processor.alerting.rule import Rule
 from processor.alerting.signals import SIGNALS
@@ -56,8 +57,15 @@ def watches(rule: Rule, deployment: Deployment) -> str:
     if rule.keep_firing_for_ms:
         parts.append(f"until well for {rule.keep_firing_for}")
     if rule.no_data != "keep":
-        parts.append("no data is fine" if rule.no_data == "ok" else "no data is an alert, too")
+        parts.append(_NO_DATA[rule.no_data])
     return ", ".join(parts)
+
+
+_NO_DATA: Final = {
+    "ok": "no data is fine",
+    "alert": "no data is an alert, too",
+    "gone": "no data any more is an alert, too",
+}
 
 
 def _of_signal(rule: Rule) -> Iterator[str]:
@@ -89,10 +97,11 @@ def _of_metric(rule: Rule, deployment: Deployment) -> Iterator[str]:
         yield f"by: nothing is segmented by {named}; engine.segments are: {sets}"
     if metric is None:
         return
-    if (rule.drop or rule.rise) and metric.interval is None:
+    sized = rule.min_change or rule.min_change_percent
+    if (rule.drop or rule.rise) and metric.interval is None and not sized:
         yield (
             f"{'drop' if rule.drop else 'rise'}: {metric.name} has no interval, so that no "
-            "difference of two windows can be significant; set below or above"
+            "difference of two windows can be significant; set min_change or min_change_percent"
         )
     if metric.per_currency and rule.currency is None and rule.no_data == "alert":
         yield f'currency: is required with no_data = "alert", as {metric.name} is money'

@@ -11,7 +11,7 @@ goes on and no alert begins::
 
 A reading decides nothing when it cannot be relied on: too few samples, events of its window that
 may be missing, or a watermark that hangs behind. Whether nothing at all was observed is a thing of
-its own, since rules differ in what they make of it.
+its own, since rules differ in what they make of it; where events may be missing it is not known.
 """
 
 from collections.abc import Mapping
@@ -42,24 +42,48 @@ def judge(rule: Rule, reading: Mapping[str, Any] | None, *, min_samples: int) ->
         reading: as JSON-ready fields; ``None`` where there is none.
         min_samples: fewer observations than this decide nothing, where the rule does not say.
     """
+    if reading is not None and reading.get("incomplete", False):
+        return Judgement.UNDECIDED
     if reading is None or reading["value"] is None:
-        return Judgement.NO_DATA
+        return _judge_nothing(rule, reading)
     needed = min_samples if rule.min_samples is None else rule.min_samples
-    if reading["n"] < needed or reading.get("incomplete", False):
+    if reading["n"] < needed:
         return Judgement.UNDECIDED
     if rule.drop or rule.rise:
         return _judge_change(rule, reading)
     return _judge_value(rule, float(reading["value"]))
 
 
+def _judge_nothing(rule: Rule, reading: Mapping[str, Any] | None) -> Judgement:
+    if rule.no_data != "gone":
+        return Judgement.NO_DATA
+    was = None if reading is None else reading.get("previous")
+    return Judgement.UNDECIDED if was is None else Judgement.BREACH
+
+
 def _judge_change(rule: Rule, reading: Mapping[str, Any]) -> Judgement:
-    change = reading.get("change")
-    if change is None or reading.get("significant") is None:
+    change, significant = reading.get("change"), reading.get("significant")
+    if change is None:
         return Judgement.UNDECIDED  # the window before holds nothing to compare with
+    if significant is None:
+        if reading.get("confidence") is not None or not _has_size(rule):
+            return Judgement.UNDECIDED
+        significant = True  # there is no interval to ask: the size decides
     moved = -change if rule.drop else change
-    if reading["significant"] and moved > 0 and moved >= rule.min_change:
+    if significant and moved > 0 and _is_large(rule, moved, reading.get("previous")):
         return Judgement.BREACH
     return Judgement.CLEAR
+
+
+def _has_size(rule: Rule) -> bool:
+    return bool(rule.min_change or rule.min_change_percent)
+
+
+def _is_large(rule: Rule, moved: float, before: float | None) -> bool:
+    if moved < rule.min_change:
+        return False
+    # Of nothing anything is more than any share.
+    return not rule.min_change_percent or 100 * moved >= rule.min_change_percent * abs(before or 0)
 
 
 def _judge_value(rule: Rule, value: float) -> Judgement:

@@ -83,6 +83,7 @@ def _meaning(rule: Rule, judgement: Judgement) -> Judgement:
         "keep": Judgement.UNDECIDED,
         "ok": Judgement.CLEAR,
         "alert": Judgement.BREACH,
+        "gone": Judgement.UNDECIDED,  # whether it is gone is judged by the window before
     }
     return meanings[rule.no_data]
 

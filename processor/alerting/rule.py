@@ -43,7 +43,8 @@ class Rule(BaseModel):
     """One table ``[[alerts]]`` of the configuration.
 
     Exactly one of ``below``, ``above``, ``drop`` and ``rise`` is its condition. ``drop`` and
-    ``rise`` ask whether the value is significantly less or more than in the window before.
+    ``rise`` ask whether the value is significantly less or more than in the window before; of a
+    metric without an interval the size of the change decides alone, so that one has to be set.
 
     Attributes:
         name: names it in alerts, silences and logs; unique.
@@ -54,13 +55,16 @@ class Rule(BaseModel):
         currency: of a metric in money: only this one; an alert for each where left out.
         below, above: the threshold; a value equal to it is no breach.
         drop, rise: significantly worse or better than the window before, whichever way is bad.
-        min_change: a drop or rise of less than this is none, however significant.
+        min_change: a drop or rise of less than this is none, however significant. A test at 0.95
+            that is made at every tick finds something by chance every day: give a size, or ``for``.
+        min_change_percent: the same as a share of the value before: 50 is half of it.
         recovers_at: at this value or beyond it a firing alert recovers; the threshold, unless set.
         for_: how long, in event time, the condition has to hold before the alert fires.
         keep_firing_for: how long the value has to have recovered before the alert is resolved.
         min_samples: with fewer observations nothing is decided; the configured minimum, unless set.
         no_data: what a window in which nothing was observed means: ``keep`` things as they are,
-            ``ok`` (as a recovery) or ``alert`` (as a breach).
+            ``ok`` (as a recovery), ``alert`` (as a breach), or ``gone``: as a breach where the
+            window before has something, and otherwise as things are. What never was is not gone.
         severity: such as critical, warning or info.
         labels: further labels of its alerts.
         annotations: texts for people; ``{value}``, ``{channel}`` and so on are filled in.
@@ -84,11 +88,12 @@ class Rule(BaseModel):
     drop: bool = False
     rise: bool = False
     min_change: float = Field(0.0, ge=0, allow_inf_nan=False)
+    min_change_percent: float = Field(0.0, ge=0, allow_inf_nan=False)
     recovers_at: float | None = Field(None, allow_inf_nan=False)
     for_: Duration = Field("0s", alias="for")
     keep_firing_for: Duration = "0s"
     min_samples: int | None = Field(None, ge=0)
-    no_data: Literal["keep", "ok", "alert"] = "keep"
+    no_data: Literal["keep", "ok", "alert", "gone"] = "keep"
     severity: str = Field("warning", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     labels: Mapping[LabelName, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default_factory=dict
@@ -119,7 +124,15 @@ class Rule(BaseModel):
         """
         if self.drop or self.rise:
             word = "drop" if self.drop else "rise"
-            atleast = f" of at least {self.min_change:g}" if self.min_change else ""
+            sizes = [
+                size
+                for size, is_given in (
+                    (f"{self.min_change:g}", self.min_change),
+                    (f"{self.min_change_percent:g} %", self.min_change_percent),
+                )
+                if is_given
+            ]
+            atleast = f" of at least {' and '.join(sizes)}" if sizes else ""
             return f"significant {word}{atleast} against the window before"
         word, limit = ("below", self.below) if self.below is not None else ("above", self.above)
         until = "" if self.recovers_at is None else f", until {self.recovers_at:g}"
@@ -150,8 +163,10 @@ class Rule(BaseModel):
                 yield "recovers_at must not be less than below"
             elif self.above is not None and self.recovers_at > self.above:
                 yield "recovers_at must not be more than above"
-        if self.min_change and not (self.drop or self.rise):
-            yield "min_change goes with drop or rise"
+        if not (self.drop or self.rise):
+            for name in ("min_change", "min_change_percent"):
+                if getattr(self, name):
+                    yield f"{name} goes with drop or rise"
 
     def _name_problems(self) -> Iterator[str]:
         if len(set(self.by)) < len(self.by):

@@ -1,5 +1,6 @@
 """What rules can watch of the processor itself, beside the readings."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -49,3 +50,31 @@ def signal_row(name: str, value: float | None) -> dict[str, Any]:
         "low": None,
         "high": None,
     }
+
+
+RATE_OVER_MS: Final = 5 * 60_000
+"""What the share of dead letters is taken over."""
+
+
+class DeadLetterRate:
+    """The share of the latest events that were refused, from counts that only grow."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, int, int]] = deque()
+
+    def after(self, now_ms: int, events: int, letters: int) -> float | None:
+        """Percent of the events since about :data:`RATE_OVER_MS` ago; ``None`` of no event.
+
+        Args:
+            now_ms: not before that of the call before.
+            events: how many there were ever, the refused ones among them.
+            letters: how many of them were refused.
+        """
+        self._seen.append((now_ms, events, letters))
+        while now_ms - self._seen[0][0] > RATE_OVER_MS:
+            self._seen.popleft()
+        _, events_before, letters_before = self._seen[0]
+        # What was lost with Redis and is made again is less than before for a while.
+        if events <= events_before:
+            return None
+        return 100 * max(0, letters - letters_before) / (events - events_before)

@@ -1,17 +1,13 @@
 """What alert rules see of the processor itself: lag, dead letters, input."""
 
-from collections import deque
 from collections.abc import Collection
 from typing import Any, Final
 
-from processor.alerting.signals import signal_row
+from processor.alerting.signals import DeadLetterRate, signal_row
 from processor.state.live import DEAD_LETTERS, LiveReadings
 
 LOOK_MS: Final = 5_000
 """Between two looks: nothing here changes faster than people act."""
-
-RATE_OVER_MS: Final = 5 * 60_000
-"""What the share of dead letters is taken over."""
 
 
 class Signals:
@@ -26,7 +22,8 @@ class Signals:
         self._live = live
         self._topics = topics
         self._looked_ms = 0
-        self._seen: deque[tuple[int, int, int]] = deque()
+        self._rate = DeadLetterRate()
+        self._events: int | None = None
         self._grew_ms = 0
 
     async def look(self, now_ms: int) -> list[dict[str, Any]]:
@@ -41,24 +38,13 @@ class Signals:
         partitions = [p for p in await self._live.partitions() if p.topic in self._topics]
         events = sum(sum(p.stats.get(name, 0) for name in _OUTCOMES) for p in partitions)
         letters = sum(sum(p.stats.get(name, 0) for name in DEAD_LETTERS) for p in partitions)
-        if not self._seen or events != self._seen[-1][1]:
-            self._grew_ms = now_ms
-        self._seen.append((now_ms, events, letters))
-        while now_ms - self._seen[0][0] > RATE_OVER_MS:
-            self._seen.popleft()
+        if events != self._events:
+            self._events, self._grew_ms = events, now_ms
         return [
             signal_row("processor_lag", sum(p.lag for p in partitions)),
-            signal_row("processor_dead_letter_rate", self._share()),
+            signal_row("processor_dead_letter_rate", self._rate.after(now_ms, events, letters)),
             signal_row("processor_input_age", (now_ms - self._grew_ms) / 1000),
         ]
-
-    def _share(self) -> float | None:
-        """Percent of the events since the oldest look that were refused; ``None`` of none."""
-        (_, events_before, letters_before), (_, events, letters) = self._seen[0], self._seen[-1]
-        # What was lost with Redis and is made again is less than before for a while.
-        if events <= events_before:
-            return None
-        return 100 * max(0, letters - letters_before) / (events - events_before)
 
 
 _OUTCOMES: Final = ("counted", "repeats", *DEAD_LETTERS)

@@ -1,0 +1,456 @@
+"""Alert rules over history: what they would have told, and when.
+
+The engine counts a log as a replay does, and the evaluator is the publisher's. ::
+
+    events    · ·· · · ···  · ·· ·   ·        ·· ·
+    ticks     |     |     |     |     |     |     |      every `every_ms` of event time
+    alert           pending     firing            resolved
+
+Each tick is evaluated, whether a reading changed at it or not: ``for`` goes on in silence. Only
+what the rules watch is computed. A log begins somewhere, and what was before is not known: a change
+against a window that begins before the log decides nothing.
+"""
+
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from processor.alerting.alert import AlertRow
+from processor.alerting.checks import Deployment, problems_of
+from processor.alerting.evaluator import Evaluation, Evaluator
+from processor.alerting.lifecycle import State
+from processor.alerting.rule import Rule
+from processor.alerting.signals import RATE_OVER_MS, SIGNALS, DeadLetterRate, signal_row
+from processor.core.config import EngineConfig
+from processor.core.panes import MINUTE_MS, SECOND_MS
+from processor.metrics.own_definition import OwnMetric
+from processor.metrics.registry import Metric
+from processor.replay.inproc import InProcessEngine
+from processor.replay.log import LINES_PER_CHUNK, Chunk, LogError, Position, require_readable
+from processor.replay.merging import merged
+from processor.replay.outcome import Rejects
+from processor.replay.selection import PlacedLine, Selection, Sieve
+from schemas.timestamps import parse_rfc3339
+
+SHORTEST_TICK_MS: Final = 10 * SECOND_MS
+LONGEST_TICK_MS: Final = MINUTE_MS
+
+IN_MEMORY: Final = "events"
+"""What events that come from no log are called in refusals."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Episode:
+    """One alert from its beginning to its end.
+
+    Attributes:
+        rule: the name of its rule.
+        severity: as the rule says.
+        fingerprint: of the alert; several episodes may have one.
+        segment: what it is about; empty for the whole.
+        currency: of a metric in money.
+        pending_at_ms: when its condition began to hold.
+        fired_at_ms: when it fired; ``None`` for one that was given up, or goes on pending.
+        ended_at_ms: when it was resolved or given up; ``None`` for one that goes on.
+        worst: the value furthest on the bad side while it was pending or firing; ``None`` where
+            no data was the reason.
+    """
+
+    rule: str
+    severity: str
+    fingerprint: str
+    segment: Mapping[str, str]
+    currency: str | None
+    pending_at_ms: int
+    fired_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    worst: float | None = None
+
+    @property
+    def has_fired(self) -> bool:
+        """Whether anybody would have been told."""
+        return self.fired_at_ms is not None
+
+
+def rehearse(
+    paths: Sequence[str | os.PathLike[str]],
+    rules: Sequence[Rule],
+    *,
+    config: EngineConfig,
+    metrics: Mapping[str, Metric],
+    own: Sequence[OwnMetric] = (),
+    every_ms: int | None = None,
+    now_ms: int | None = None,
+    selection: Selection | None = None,
+    rejects: Rejects | None = None,
+    position: Position | None = None,
+    low_sample_under: int = 30,
+) -> "Rehearsal":
+    """Evaluate rules over event logs.
+
+    Args:
+        paths: event logs, ``-`` for standard input; several are merged by event time.
+        rules: such as those of the configuration.
+        config: windows, segments, lateness and limits.
+        metrics: the catalogue in use; those that no rule watches are not computed.
+        own: metrics of one's own that are in the catalogue.
+        every_ms: event time between evaluations; the shortest pane that is watched where ``None``,
+            but no less than 10 s and no more than a minute. Live it is a second: what holds only
+            for moments may be seen there and not here.
+        now_ms: the time that events may not be far ahead of; ``None`` for the clock.
+        selection: which events take part; all where ``None``.
+        rejects: takes the lines that are refused.
+        position: is moved on with what is read.
+        low_sample_under: fewer observations decide nothing, where a rule does not say.
+
+    Returns:
+        The changes, to be iterated over once, and what became of every alert.
+
+    Raises:
+        LogError: a log is missing or cannot be opened. (One that is damaged raises at the end of
+            the iteration.)
+        ValueError: no path, a time that is not positive, or rules that watch what is not there:
+            a line for each problem.
+    """
+    if not paths:
+        raise ValueError("nothing to rehearse with: name at least one log")
+    require_readable(paths)
+    names = [os.fspath(path) for path in paths]
+    sieve = Sieve(selection or Selection(), config)
+    failures: list[LogError] = []
+    lines = merged(
+        names,
+        sieve,
+        lines_per_chunk=LINES_PER_CHUNK,
+        now_ms=_clock(now_ms),
+        failures=failures,
+        position=position,
+    )
+    engine = _narrow_engine(rules, config, metrics, own, low_sample_under)
+    run = _Run(rules, engine, _every_ms(rules, config, every_ms), low_sample_under)
+    return Rehearsal(run, _Source(lines, names, failures), _clock(now_ms), rejects or Rejects())
+
+
+def rehearse_events(
+    lines: Iterable[bytes],
+    rules: Sequence[Rule],
+    *,
+    config: EngineConfig,
+    metrics: Mapping[str, Metric],
+    own: Sequence[OwnMetric] = (),
+    every_ms: int | None = None,
+    now_ms: int | None = None,
+    rejects: Rejects | None = None,
+    low_sample_under: int = 30,
+) -> "Rehearsal":
+    """Evaluate rules over raw events that are in no log, taken one after another.
+
+    Args:
+        lines: events as JSON, about in the order of their times.
+        rules: as of :func:`rehearse`, like all else.
+        config: windows, segments, lateness and limits.
+        metrics: the catalogue in use.
+        own: metrics of one's own that are in the catalogue.
+        every_ms: event time between evaluations.
+        now_ms: the time that events may not be far ahead of; ``None`` for the clock.
+        rejects: takes the lines that are refused.
+        low_sample_under: fewer observations decide nothing, where a rule does not say.
+
+    Raises:
+        ValueError: as :func:`rehearse` does.
+    """
+    sieve, clock = Sieve(Selection(), config), _clock(now_ms)
+    placed = (line for chunk in _chunks(lines) for line in sieve.sift(chunk, 0, clock()))
+    engine = _narrow_engine(rules, config, metrics, own, low_sample_under)
+    run = _Run(rules, engine, _every_ms(rules, config, every_ms), low_sample_under)
+    return Rehearsal(run, _Source(placed, [IN_MEMORY], []), clock, rejects or Rejects())
+
+
+class _Source(NamedTuple):
+    """Lines, the names of the logs that they are from, and what went wrong with one."""
+
+    lines: Iterable[PlacedLine]
+    names: Sequence[str]
+    failures: Sequence[LogError]
+
+
+class Rehearsal:
+    """The changes of alerts over a log, made as they are iterated over, once.
+
+    Memory depends on what is watched, the allowed lateness and the number of episodes, not on the
+    length of the log.
+
+    Attributes:
+        rules: those that were rehearsed.
+        episodes: all alerts so far, in the order in which their conditions began to hold.
+        lines: how many lines were taken in.
+        ticks: how many times the rules were evaluated.
+        first_ms: the time of the first event, ``None`` before it.
+        latest_ms: the time of the latest event, ``None`` without one.
+        rejects: what was refused.
+    """
+
+    def __init__(
+        self,
+        run: "_Run",
+        source: _Source,
+        now_ms: Callable[[], int],
+        rejects: Rejects,
+    ) -> None:
+        self.rules = run.rules
+        self.episodes: list[Episode] = []
+        self.lines = 0
+        self.first_ms: int | None = None
+        self.latest_ms: int | None = None
+        self.rejects = rejects
+        self._run = run
+        self._source = source
+        self._now_ms = now_ms
+        self._held: list[PlacedLine] = []
+        self._open: dict[str, Episode] = {}
+        self._changes = self._play()
+
+    @property
+    def ticks(self) -> int:
+        """How many times the rules were evaluated."""
+        return self._run.ticks
+
+    def __iter__(self) -> Iterator[AlertRow]:
+        """Every change of an alert's state, as it would be told, in order.
+
+        Raises:
+            LogError: after the last of them, if a log could not be read to its end.
+        """
+        return self._changes
+
+    def run(self) -> "Rehearsal":
+        """Go on to the end, for those who want the episodes only.
+
+        Raises:
+            LogError: a log could not be read to its end.
+        """
+        for _ in self._changes:
+            pass
+        return self
+
+    def fired(self, rule: str | None = None) -> list[Episode]:
+        """The episodes that fired, of one rule or of all."""
+        return [one for one in self.episodes if one.has_fired and rule in {None, one.rule}]
+
+    def _play(self) -> Iterator[AlertRow]:
+        run = self._run
+        for line in self._source.lines:
+            latest_ms = self.latest_ms or 0
+            # One that is no event has the time of the line before it, if its chunk has one.
+            heapq.heappush(self._held, line._replace(time_ms=line.time_ms or latest_ms))
+            if not line.is_valid or line.time_ms <= latest_ms:
+                continue
+            if self.first_ms is None:
+                self.first_ms = line.time_ms
+                run.begin(line.time_ms)
+            self.latest_ms = line.time_ms
+            yield from self._ticked(line.time_ms - run.lateness_ms)
+        if self.latest_ms is not None:
+            yield from self._ticked(self.latest_ms)
+            self._fold_up_to(self.latest_ms)
+            yield from self._noted(run.last_tick(self.latest_ms))
+        if self._source.failures:
+            raise self._source.failures[0]
+
+    def _ticked(self, watermark_ms: int) -> Iterator[AlertRow]:
+        """The ticks up to a time before which nothing is to come any more."""
+        run, held = self._run, self._held
+        while run.next_ms < watermark_ms:
+            self._fold_up_to(run.next_ms)
+            quiet_until_ms = min(held[0].time_ms, watermark_ms) if held else watermark_ms
+            for evaluation in run.tick(quiet_until_ms):
+                yield from self._noted(evaluation)
+
+    def _fold_up_to(self, time_ms: int) -> None:
+        held, due = self._held, list[PlacedLine]()
+        while held and held[0].time_ms <= time_ms:
+            due.append(heapq.heappop(held))
+        for begin in range(0, len(due), LINES_PER_CHUNK):
+            batch = due[begin : begin + LINES_PER_CHUNK]
+            self.lines += len(batch)
+            lines = [line.raw for line in batch]
+            for refused in self._run.engine.fold(lines, self._now_ms()):
+                line = batch[refused.position]
+                self.rejects.add(self._source.names[line.log], line.number, refused)
+
+    def _noted(self, evaluation: Evaluation) -> Iterator[AlertRow]:
+        for row in evaluation.changes:
+            self._note_change(row)
+            yield row
+        for row in evaluation.stored.values():
+            if row is not None and (episode := self._open.get(row["fingerprint"])) is not None:
+                episode.worst = self._run.worse(episode.rule, episode.worst, row["value"])
+
+    def _note_change(self, row: AlertRow) -> None:
+        fingerprint, at_ms = row["fingerprint"], parse_rfc3339(row["since"])
+        if row["state"] in {State.RESOLVED, State.INACTIVE}:
+            self._open.pop(fingerprint).ended_at_ms = at_ms
+            return
+        episode = self._open.get(fingerprint)
+        if episode is None:
+            episode = self._open[fingerprint] = Episode(
+                rule=row["name"],
+                severity=row["severity"],
+                fingerprint=fingerprint,
+                segment=row["segment"],
+                currency=row["currency"],
+                pending_at_ms=parse_rfc3339(row["starts_at"]),
+            )
+            self.episodes.append(episode)
+        if row["state"] == State.FIRING:
+            episode.fired_at_ms = at_ms
+
+
+@dataclass(slots=True)
+class _Run:
+    """An engine and an evaluator, tick by tick."""
+
+    rules: Sequence[Rule]
+    engine: InProcessEngine
+    every_ms: int
+    low_sample_under: int
+    next_ms: int = 0
+    ticks: int = 0
+    began_ms: int = 0
+    evaluator: Evaluator = field(init=False)
+    signals: frozenset[str] = field(init=False)
+    settled_after_ms: int = field(init=False)
+    by_name: dict[str, Rule] = field(init=False)
+    dead_letters: DeadLetterRate = field(default_factory=DeadLetterRate)
+
+    def __post_init__(self) -> None:
+        self.evaluator = Evaluator(self.rules, min_samples=self.low_sample_under)
+        self.signals = frozenset(rule.metric for rule in self.rules) & frozenset(SIGNALS)
+        self.settled_after_ms = max(map(_settled_after_ms, self.rules), default=0)
+        self.by_name = {rule.name: rule for rule in self.rules}
+
+    @property
+    def lateness_ms(self) -> int:
+        return self.engine.config.lateness_ms
+
+    def begin(self, time_ms: int) -> None:
+        self.began_ms = time_ms
+        self.next_ms = -(-time_ms // self.every_ms) * self.every_ms
+
+    def tick(self, quiet_until_ms: int) -> Iterator[Evaluation]:
+        """Evaluate at the next tick, and at those after it that nothing can come before."""
+        self.engine.settle(self.next_ms)
+        yield self._evaluated(self.next_ms)
+        self.next_ms += self.every_ms
+        if not self.engine.is_empty:
+            return
+        # No reading changes before the next event. Time alone moves alerts for a while.
+        moving_until_ms = self.next_ms + self.settled_after_ms
+        while self.next_ms < min(quiet_until_ms, moving_until_ms):
+            yield self._evaluated(self.next_ms)
+            self.next_ms += self.every_ms
+        skipped = max(0, (quiet_until_ms - self.next_ms) // self.every_ms)
+        self.next_ms += skipped * self.every_ms
+
+    def last_tick(self, time_ms: int) -> Evaluation:
+        """Evaluate at the end of the log; sessions that are open stay so, as they would live."""
+        return self._evaluated(time_ms)
+
+    def worse(self, rule: str, one: float | None, other: float | None) -> float | None:
+        """The one of two values that is further on a rule's bad side."""
+        values = [value for value in (one, other) if value is not None]
+        is_low = self.by_name[rule].drop or self.by_name[rule].below is not None
+        return (min if is_low else max)(values, default=None)
+
+    def _evaluated(self, time_ms: int) -> Evaluation:
+        self.ticks += 1
+        rows = self.engine.changed(time_ms, self.ticks).values()
+        young = {
+            one.name for one in self.engine.config.windows if self._is_young(one.size_ms, time_ms)
+        }
+        self.evaluator.update(_uncompared(row) if row["window"] in young else row for row in rows)
+        if self.signals:
+            self.evaluator.update(self._look(time_ms))
+        return self.evaluator.evaluate(time_ms)
+
+    def _is_young(self, size_ms: int, time_ms: int) -> bool:
+        return time_ms - 2 * size_ms < self.began_ms
+
+    def _look(self, time_ms: int) -> Iterator[dict[str, Any]]:
+        outcomes = self.engine.outcomes.values()
+        letters = sum(one["rejected"] + one["late"] for one in outcomes)
+        events = letters + sum(one["counted"] + one["repeats"] for one in outcomes)
+        age_ms = max(0, time_ms - self.engine.clock_ms)
+        yield signal_row("processor_lag", 0)  # a log is read when it is read
+        yield signal_row(
+            "processor_dead_letter_rate", self.dead_letters.after(time_ms, events, letters)
+        )
+        yield signal_row("processor_input_age", age_ms / SECOND_MS)
+
+
+def _uncompared(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "previous": None, "change": None, "significant": None}
+
+
+def _settled_after_ms(rule: Rule) -> int:
+    """How long an alert can still move when nothing comes any more."""
+    reached_ms = RATE_OVER_MS
+    if rule.metric == "processor_input_age" and rule.above is not None:
+        reached_ms += int(rule.above * SECOND_MS)
+    return reached_ms + rule.for_ms + rule.keep_firing_for_ms
+
+
+def _narrow_engine(
+    rules: Sequence[Rule],
+    config: EngineConfig,
+    metrics: Mapping[str, Metric],
+    own: Sequence[OwnMetric],
+    low_sample_under: int,
+) -> InProcessEngine:
+    """An engine that counts as that of ``config``, as far as rules watch it."""
+    names = [window.name for window in config.windows]
+    problems = problems_of(rules, Deployment(metrics, names, list(map(tuple, config.segment_sets))))
+    lines = [f"{name}: {problem}" for name, problem in problems]
+    if lines:
+        raise ValueError("\n".join(lines))
+    watched = {rule.window for rule in rules}
+    sets = {rule.dimensions for rule in rules}
+    # The windows' own panes stay: planned anew, they might be others. Without any, one has to be.
+    windows = tuple(one for one in config.windows if one.name in watched) or config.windows[:1]
+    segment_sets = tuple(tuple(one) for one in config.segment_sets if frozenset(one) in sets)
+    asked = {rule.metric for rule in rules}
+    return InProcessEngine(
+        replace(config, windows=windows, segment_sets=segment_sets),
+        {name: metric for name, metric in metrics.items() if name in asked},
+        low_sample_under=low_sample_under,
+        own=[one for one in own if one.metric.name in asked],
+    )
+
+
+def _every_ms(rules: Sequence[Rule], config: EngineConfig, asked_ms: int | None) -> int:
+    if asked_ms is not None:
+        if asked_ms < 1:
+            raise ValueError("the time between evaluations must be positive")
+        return asked_ms
+    watched = {rule.window for rule in rules}
+    panes = [window.pane_ms for window in config.windows if window.name in watched]
+    return min(max(min(panes, default=0), SHORTEST_TICK_MS), LONGEST_TICK_MS)
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[Chunk]:
+    gathered: list[bytes] = []
+    first_line = 1
+    for line in lines:
+        gathered.append(line)
+        if len(gathered) == LINES_PER_CHUNK:
+            yield Chunk(IN_MEMORY, first_line, gathered)
+            first_line += len(gathered)
+            gathered = []
+    yield Chunk(IN_MEMORY, first_line, gathered)
+
+
+def _clock(now_ms: int | None) -> Callable[[], int]:
+    return (lambda: time.time_ns() // 1_000_000) if now_ms is None else (lambda: now_ms)
