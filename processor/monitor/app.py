@@ -20,6 +20,7 @@ from processor.monitor import (
     stream,
 )
 from processor.monitor.monitor import Monitor
+from processor.monitor.negotiation import HeadAsGet, WeakTags
 from processor.monitor.openapi import add_openapi
 from processor.monitor.problems import add_problem_handlers
 from processor.monitor.security import Guard, SecurityHeaders
@@ -75,8 +76,10 @@ def create_app(settings: Settings, *, monitor: Monitor | None = None) -> FastAPI
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
     add_problem_handlers(app)
     add_openapi(app, with_token=not doorkeeper.is_open)
+    app.add_middleware(HeadAsGet)
     # The page and lists of readings shrink to a fifth; event streams it leaves as they are.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(WeakTags)
     # The last one is the first that a request meets.
     app.add_middleware(Guard, settings=settings.monitor, doorkeeper=doorkeeper)
     if settings.monitor.cors_origins:

@@ -262,7 +262,8 @@ def _answer(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
+    # Weak: compressed or not, it says the same.
+    headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache", **(headers or {})}
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in _TAG.findall(known):
         return Response(status_code=304, headers=headers)

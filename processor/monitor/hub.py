@@ -146,8 +146,8 @@ class Hub:
         else:
             rows = [self.rows[key] for key in missed if key in self.rows]
             client.put(self._readings(group, rows))
-        if not self.alerts.empty:
-            client.put(event("alerts", self.alerts.json, str(self.place)))
+        # Also where there are none: who comes back may still believe in some.
+        client.put(self._alerts())
         return client
 
     def leave(self, wanted: Filter, client: Client) -> None:
@@ -220,7 +220,7 @@ class Hub:
             self._looked_at = clock()
             self.status.progress(await self._live.partitions())
             if await self.alerts.read():
-                self._to_all(event("alerts", self.alerts.json, str(self.place)))
+                self._to_all(self._alerts())
         self._round_at = clock()
 
     async def _is_continuous(self) -> bool:
@@ -246,7 +246,7 @@ class Hub:
         loaded = await self._updates.load()
         rows = [self._make.row(reading) for reading in loaded.readings]
         self.status.progress(await self._live.partitions())
-        await self.alerts.read()
+        alerts_changed = await self.alerts.read()
         self.rows = {row.key: row for row in rows}
         self._sorted = None
         self._learn_names(rows)
@@ -257,6 +257,8 @@ class Hub:
         log.info("%d readings, revision %d", len(rows), self.status.revision)
         for group in self._groups.values():
             self._send(group, self._snapshot(group))
+        if alerts_changed:
+            self._to_all(self._alerts())
 
     async def _load_ring(self) -> None:
         """What changed before: clients go on where they were, also after a restart of ours."""
@@ -323,6 +325,9 @@ class Hub:
         shown = self.status.as_dict()
         del shown["age_s"]
         return shown
+
+    def _alerts(self) -> bytes:
+        return event("alerts", self.alerts.json, str(self.place))
 
     def _to_all(self, message: bytes) -> None:
         for group in self._groups.values():

@@ -1,11 +1,13 @@
 """The API's answers, as OpenAPI tells them; what is sent is encoded beforehand."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from processor.alerting.silence import Silence
 from processor.settings import Target
+from schemas.alerts import Alert
 from schemas.readings import Reading, Unit
 
 
@@ -15,7 +17,9 @@ class StatusModel(BaseModel):
     revision: int = Field(ge=0, description="number of the tick; 0 before the first")
     as_of: datetime | None = Field(description="the event-time watermark behind the readings")
     published_at: datetime | None = Field(description="wall-clock time of the tick")
-    stale: bool = Field(description="the last tick is older than it should be")
+    stale: bool = Field(
+        description="the last tick is older than it should be; true before the first, too"
+    )
     age_s: float | None = Field(description="seconds since the last tick")
     open_sessions: int = Field(ge=0, description="sessions that are not closed, in no rate yet")
     lag: int = Field(ge=0, description="records that are not counted yet")
@@ -87,12 +91,31 @@ class CatalogueModel(BaseModel):
     page: PageModel
 
 
-class AlertsModel(BaseModel):
-    """What is firing, and what was lately."""
+class AlertModel(Alert):
+    """An alert, with what it is about and who is not told of it."""
 
-    firing: list[dict[str, Any]]
-    recent: list[dict[str, Any]]
-    silences: list[dict[str, Any]]
+    title: str = Field(description="of its metric or signal", examples=["Net Promoter Score"])
+    unit: Unit | None = Field(description="of its value; null where its metric is not known")
+    silence: Silence | None = Field(description="mutes it now; null where it is told of")
+
+
+class AlertTotalsModel(BaseModel):
+    """How many there are, also of those that are not listed."""
+
+    firing: int = Field(ge=0)
+    pending: int = Field(ge=0)
+    recent: int = Field(ge=0)
+    silenced: int = Field(ge=0, description="of those that fire")
+
+
+class AlertsModel(BaseModel):
+    """The alerts by state, the latest first, and at most 200 of each."""
+
+    firing: list[AlertModel] = Field(description="those that are silenced behind the others")
+    pending: list[AlertModel] = Field(description="their condition holds, but not long enough yet")
+    recent: list[AlertModel] = Field(description="resolved within the last day")
+    silences: list[Silence] = Field(description="in force now, the one that ends first in front")
+    totals: AlertTotalsModel
 
 
 class CheckModel(BaseModel):

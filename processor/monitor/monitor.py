@@ -49,7 +49,7 @@ class Monitor:
             Updates(self._following, self.keys),
             LiveReadings(self._following, self.keys),
             RowMaker(monitor.targets),
-            AlertBoard(self._following, self.keys),
+            AlertBoard(self._following, self.keys, self.catalogue),
             stale_after_s=monitor.stale_after_s or max(3.0, 3 * settings.publisher.interval_s),
             clients_max=monitor.stream_clients_max,
         )

@@ -198,12 +198,10 @@ def _events(snapshot: Snapshot, topics: Mapping[str, EventType]) -> Iterator[Met
 
 def _publisher(status: Status, now_ms: int) -> Iterator[Metric]:
     epoch, _, holder = status.leader.partition(":")
+    if not epoch.isdecimal():  # not named as a lease names its holder
+        epoch, holder = "", status.leader
     yield InfoMetricFamily("cxpulse_publisher", "Which worker publishes.", {"holder": holder})
     gauges: dict[str, tuple[str, float]] = {
-        "cxpulse_publisher_epoch": (
-            "Number of the publisher's lease: +1 a takeover.",
-            int(epoch),
-        ),
         "cxpulse_publisher_revision": ("Number of the last tick.", status.revision),
         "cxpulse_published_timestamp_seconds": (
             "When the last tick was published.",
@@ -223,6 +221,11 @@ def _publisher(status: Status, now_ms: int) -> Iterator[Metric]:
             status.unclaimed,
         ),
     }
+    if epoch:
+        gauges["cxpulse_publisher_epoch"] = (
+            "Number of the publisher's lease: +1 a takeover.",
+            int(epoch),
+        )
     if watermark_ms := parse_rfc3339(status.as_of):
         gauges["cxpulse_watermark_timestamp_seconds"] = (
             "The event-time watermark behind the readings.",

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from redis.exceptions import RedisError
 
 from processor.monitor.prometheus import progress_families, reading_families
+from processor.monitor.prometheus_alerts import alert_families
 from processor.monitor.prometheus_series import Choice, choose_series
 from processor.state.live import LiveReadings, Snapshot
 from processor.streaming.topics import event_topics
@@ -117,6 +118,8 @@ class Exporter:
         yield from reading_families(monitor.catalogue, readings, chosen, left_out)
         topics, now_ms = event_topics(monitor.settings.kafka), time.time_ns() // 1_000_000
         yield from progress_families(snapshot, topics, now_ms)
+        most = monitor.settings.monitor.prometheus_series_max
+        yield from alert_families(monitor.hub.alerts.shown, most)
 
     def _chosen(self, keys: Sequence[str]) -> Choice:
         """What to export, chosen anew only where there are other readings than before."""

@@ -20,6 +20,7 @@ from processor.monitor.prometheus import (
     reading_families,
     reading_names,
 )
+from processor.monitor.prometheus_alerts import alert_families
 from processor.monitor.prometheus_api import build_info, redis_up, stream_families
 from processor.monitor.prometheus_series import choose_series
 from processor.state.live import PartitionProgress, Snapshot, Status
@@ -59,6 +60,12 @@ def monitor_families() -> list[Metric]:
     )
     catalogue = {"nps": CATALOGUE["nps"]}
     readings = reading_families(catalogue, {key: row}, series, left_out)
+    alert: dict[str, object] = {
+        **dict.fromkeys(("name", "severity", "metric", "window", "currency"), "x"),
+        "segment": {},
+        "silence": None,
+    }
+    totals = {"firing": 1, "pending": 0, "recent": 0, "silenced": 0}
     prefixes = (f"{READING}_", f"{LOWER_BOUND}_", f"{UPPER_BOUND}_")
     snapshot = Snapshot(status=status, partitions=(partition,))
     return [
@@ -66,6 +73,7 @@ def monitor_families() -> list[Metric]:
         redis_up(up=True),
         *stream_families(0, 0),
         *progress_families(snapshot, {"t": EventType.PURCHASE}, _NOW_MS),
+        *alert_families({"firing": [alert], "totals": totals}, 1),
         *(family for family in readings if not family.name.startswith(prefixes)),
     ]
 

@@ -22,6 +22,7 @@ from processor.monitor.monitor import Monitor
 from processor.monitor.problems import Problem, problem_responses
 from processor.monitor.query import monitor_of, wanted
 from processor.monitor.rows import Row
+from processor.monitor.titles import title_of
 
 router = APIRouter(prefix="/api", tags=["readings"])
 
@@ -114,12 +115,12 @@ async def metrics(request: Request) -> Response:
 @router.get(
     "/alerts",
     operation_id="getAlerts",
-    summary="What is firing, and what was lately",
+    summary="What is firing, what is about to, and what was lately",
     response_class=Response,
     responses={200: {"description": "As of now", "model": AlertsModel}},
 )
 async def alerts(request: Request) -> Response:
-    """The alerts, the latest first."""
+    """The alerts by state, the latest first, each with the silence that mutes it."""
     board = monitor_of(request).hub.alerts
     return Response(board.json, headers={"Cache-Control": "no-cache"}, media_type=_JSON)
 
@@ -152,16 +153,6 @@ def catalogue_of(monitor: Monitor) -> dict[str, Any]:
             "metrics": [name for name in settings.monitor.page_metrics if name in monitor.catalogue]
         },
     }
-
-
-def title_of(summary: str) -> str:
-    """A metric's title: its summary up to the colon.
-
-    Examples:
-        >>> title_of("Net Promoter Score: promoters less detractors, of all who answered")
-        'Net Promoter Score'
-    """
-    return summary.partition(":")[0]
 
 
 def etag_of(monitor: Monitor) -> str:

@@ -42,8 +42,9 @@ _EXAMPLE: Final = (
         200: {
             "description": "Server-sent events. `snapshot`: status and all readings, first or "
             "where too much was missed; `readings`: status and those that changed; `status`: the "
-            "status alone, where no reading changed; `alerts`: as /api/alerts; `bye`: the reason "
-            "for which the stream ends. Comments keep it open",
+            "status alone, where no reading changed; `alerts`: as /api/alerts, at first and when "
+            "they or the silences change; `bye`: the reason for which the stream ends. Comments "
+            "keep it open",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
         **problem_responses(422, 503),

@@ -5,12 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from processor.monitor import csv_rows, directions, filters, readings_api, ring, rows, targets
+from processor.monitor import csv_rows, directions, filters, ring, rows, targets, titles
 
 
-@pytest.mark.parametrize(
-    "module", [csv_rows, directions, filters, readings_api, ring, rows, targets]
-)
+@pytest.mark.parametrize("module", [csv_rows, directions, filters, ring, rows, targets, titles])
 def test_examples(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted

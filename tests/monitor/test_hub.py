@@ -39,7 +39,7 @@ async def until(monitor: Monitor, values: dict[str, float]) -> None:
 async def names(client: Client) -> list[str]:
     lines = (await client.take()).decode().splitlines()
     found = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
-    return [name for name in found if name != "status"]
+    return [name for name in found if name not in {"status", "alerts"}]
 
 
 async def test_emptied(monitor: Monitor, redis: Redis, keys: Keys, publishing: Publishing) -> None:

@@ -206,3 +206,11 @@ def test_before_the_first_tick_there_is_nothing_of_the_publisher() -> None:
     seen, _ = parsed(list(progress_families(Snapshot(), {"t": EventType.PURCHASE}, 0)))
     assert not [name for name in seen.families if "publish" in name]
     assert seen.value("cxpulse_events_total", type="purchase", outcome="counted") == 0
+
+
+@pytest.mark.parametrize("leader", ["", "host", "x:host", "host:7"])
+def test_a_leader_of_another_name_is_told_all_the_same(leader: str) -> None:
+    status = Status(1, "2026-03-01T09:28:00Z", 0, 0, 0, leader)
+    seen, _ = parsed(list(progress_families(Snapshot(status=status), {}, 0)))
+    assert seen.value("cxpulse_publisher_info", holder=leader) == 1
+    assert "cxpulse_publisher_epoch" not in seen.families

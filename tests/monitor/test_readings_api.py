@@ -184,3 +184,21 @@ def test_segments_that_cannot_be_read() -> None:
     for text in ("", "a:", ":x", "a:b,", "a:b:c", "a:b*", "a:%ff", ",".join(["a:b"] * 20)):
         with pytest.raises(FilterError):
             parse_segment(text)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/readings", "/api/alerts", "/static/style.css"])
+async def test_head(published: Served, path: str) -> None:
+    got, headed = await published.http.get(path), await published.http.head(path)
+    assert (headed.status_code, headed.content) == (got.status_code, b"")
+    for name in ("content-type", "content-length", "etag"):
+        assert headed.headers.get(name) == got.headers.get(name)
+    assert (await published.http.head("/api/stream")).status_code == 405
+    assert (await published.http.head("/logout")).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/static/style.css", "/api/history?metric=nps&window=24h"])
+async def test_tags_are_weak(published: Served, path: str) -> None:
+    got = await published.http.get(path)
+    assert got.headers["etag"].startswith('W/"')
+    again = {"If-None-Match": got.headers["etag"]}
+    assert (await published.http.get(path, headers=again)).status_code == 304

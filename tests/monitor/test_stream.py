@@ -1,11 +1,9 @@
 """The stream: snapshot, changes, resume, and what it does to those who do not read."""
 
 import asyncio
-import json
 import socket
 
 import pytest
-from redis.asyncio import Redis
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.settings import Settings
@@ -141,19 +139,6 @@ async def test_says_goodbye(settings: Settings) -> None:
         await stream.next("snapshot")
         served.monitor.hub.say_goodbye("stopping")
         assert (await stream.next("bye")).data == {"reason": "stopping"}
-
-
-async def test_alerts_are_told(
-    served: Served, publishing: Publishing, redis: Redis, keys: Keys
-) -> None:
-    async with following(served) as stream:
-        alert = {"name": "low", "state": "firing", "fingerprint": "f", "since": "2026-01-01"}
-        await redis.hset(keys.alerts, "f", json.dumps(alert))
-        event = await stream.next("alerts")
-        assert event.data == {"firing": [alert], "recent": [], "silences": []}
-    assert (await served.http.get("/api/alerts")).json() == event.data
-    async with following(served) as stream:
-        assert (await stream.next("alerts")).data == event.data
 
 
 async def test_a_redis_that_is_killed_and_comes_back() -> None:
