@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
+from processor.cli.alerts import alerts
 from processor.cli.configuration import config
 from processor.cli.demo import demo
 from processor.cli.diff import diff
@@ -46,6 +47,7 @@ for command in (
     doctor,
 ):
     app.command()(command)
+app.add_typer(alerts, name="alerts")
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
 app.add_typer(schemas, name="schemas")

@@ -6,10 +6,41 @@ from collections.abc import Sequence
 
 import typer
 
+from schemas.readings import Unit
+from schemas.timestamps import format_rfc3339
+
 
 def plain(text: str) -> str:
     """A text that can say nothing to a terminal: what is not printable is replaced."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def measured(value: float | None, unit: str | None, currency: str | None = None) -> str:
+    """A value as short as it tells something, with its unit.
+
+    >>> measured(12.345, "percent"), measured(7.0, "money", "EUR"), measured(-0.001, "points")
+    ('12.35 %', '7 EUR', '0')
+    >>> measured(1234567, "count"), measured(None, "count")
+    ('1234567', 'no data')
+    """
+    if value is None:
+        return "no data"
+    text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    suffixes: dict[str | None, str] = {
+        Unit.PERCENT: " %",
+        Unit.SECONDS: " s",
+        Unit.MONEY: f" {currency}",
+    }
+    return ("0" if text == "-0" else text) + suffixes.get(unit, "")
+
+
+def instant(time_ms: int) -> str:
+    """A time to the second.
+
+    >>> instant(1_772_366_400_999)
+    '2026-03-01T12:00:00Z'
+    """
+    return format_rfc3339(time_ms // 1000 * 1000).replace(".000Z", "Z")
 
 
 def table(header: Sequence[str], rows: Sequence[tuple[str, ...]], *, numbers: bool = False) -> None:
