@@ -1,0 +1,1 @@
+"""Telling receivers of alerts: from the outbox to Alertmanager, webhooks and Apprise."""
