@@ -12,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from processor.cli.errors import explain
 from processor.cli.servers import ask_kafka
 from processor.settings import (
+    AlertingSettings,
     ConfigurationError,
     KafkaSettings,
     Settings,
@@ -66,7 +67,7 @@ async def check_servers(settings: Settings) -> AsyncIterator[Verdict]:
         yield _failed("kafka", error, f"Kafka at {kafka.bootstrap} does not answer")
     else:
         yield Verdict("kafka", ok=True, finding=f"{kafka.bootstrap} answers")
-        yield judge_topics(kafka, existing)
+        yield judge_topics(kafka, existing, settings.alerting)
     redis = async_client(settings.redis.url.get_secret_value(), timeout_s=_PATIENCE_S, retries=0)
     try:
         async for verdict in _check_redis(redis, settings):
@@ -75,14 +76,17 @@ async def check_servers(settings: Settings) -> AsyncIterator[Verdict]:
         await redis.aclose()
 
 
-def judge_topics(kafka: KafkaSettings, existing: Mapping[str, int]) -> Verdict:
+def judge_topics(
+    kafka: KafkaSettings, existing: Mapping[str, int], alerting: AlertingSettings | None = None
+) -> Verdict:
     """Whether every topic exists with the partitions it should have.
 
     Args:
         kafka: the settings that say what should be.
         existing: partition count by topic, as it is.
+        alerting: names the topic of alerts, if that should be, too.
     """
-    plans = topic_plans(kafka)
+    plans = topic_plans(kafka, alerting)
     missing = [plan.name for plan in plans if plan.name not in existing]
     differing = [
         f"{plan.name} has {existing[plan.name]} partitions, not {plan.partitions}"

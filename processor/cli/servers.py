@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from processor.settings import KafkaSettings, Settings
+    from processor.settings import AlertingSettings, KafkaSettings, Settings
 
 _TRY_AGAIN_S: Final = 0.1
 
@@ -47,7 +47,9 @@ async def ask_kafka(kafka: "KafkaSettings") -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
 
-async def await_topics(kafka: "KafkaSettings", names: Collection[str]) -> None:
+async def await_topics(
+    kafka: "KafkaSettings", names: Collection[str], alerting: "AlertingSettings | None" = None
+) -> None:
     """Return when a broker lists new topics, which is a little after the controller made them.
 
     Raises:
@@ -56,7 +58,8 @@ async def await_topics(kafka: "KafkaSettings", names: Collection[str]) -> None:
     """
     from processor.streaming.topics import topic_plans
 
-    expected = {plan.name: plan.partitions for plan in topic_plans(kafka) if plan.name in names}
+    plans = topic_plans(kafka, alerting)
+    expected = {plan.name: plan.partitions for plan in plans if plan.name in names}
     async with asyncio.timeout(kafka.request_timeout_s):
         while not expected.items() <= (await ask_kafka(kafka)).items():  # noqa: ASYNC110 - remote
             await asyncio.sleep(_TRY_AGAIN_S)

@@ -30,14 +30,15 @@ def create() -> None:
     from processor.streaming.kafka import client_options
     from processor.streaming.topics import create_missing, topic_plans
 
-    kafka = load_settings().kafka
+    settings = load_settings()
+    kafka, alerting = settings.kafka, settings.alerting
 
     async def create_and_see() -> list[str]:
-        created = await create_missing(kafka, client_options(kafka))
-        await await_topics(kafka, created)
+        created = await create_missing(kafka, client_options(kafka), alerting)
+        await await_topics(kafka, created, alerting)
         return created
 
     created = asyncio.run(create_and_see())
     for name in created:
         typer.echo(name)
-    say(f"{len(created)} created, {len(topic_plans(kafka)) - len(created)} were there")
+    say(f"{len(created)} created, {len(topic_plans(kafka, alerting)) - len(created)} were there")

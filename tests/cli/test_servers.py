@@ -33,6 +33,7 @@ def deployment(
         "CX_KAFKA__BOOTSTRAP": kafka_bootstrap,
         "CX_KAFKA__TOPIC_PREFIX": topic_prefix,
         "CX_KAFKA__READINGS_TOPIC": f"{topic_prefix}metrics",
+        "CX_ALERTING__TOPIC": f"{topic_prefix}alerts",
         "CX_KAFKA__GROUP": f"{topic_prefix}group",
         "CX_REDIS__URL": redis_url,
         "CX_REDIS__PREFIX": redis_prefix.rstrip(":"),
@@ -51,7 +52,9 @@ def test_topics_are_created_once_and_the_doctor_sees_it(
 
     assert main(["topics", "create"]) == 0
     created = capsys.readouterr().out.splitlines()
-    assert sorted(created) == sorted(plan.name for plan in topic_plans(load_settings().kafka))
+    settings = load_settings()
+    plans = topic_plans(settings.kafka, settings.alerting)
+    assert sorted(created) == sorted(plan.name for plan in plans)
     assert main(["topics", "create"]) == 0
     assert capsys.readouterr().out == ""
 
