@@ -245,7 +245,8 @@ class Rehearsal:
         for line in self._source.lines:
             latest_ms = self.latest_ms or 0
             # One that is no event has the time of the line before it, if its chunk has one.
-            heapq.heappush(self._held, line._replace(time_ms=line.time_ms or latest_ms))
+            timed = line if line.time_ms else line._replace(time_ms=latest_ms)
+            heapq.heappush(self._held, timed)
             if not line.is_valid or line.time_ms <= latest_ms:
                 continue
             if self.first_ms is None:
