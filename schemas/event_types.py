@@ -48,8 +48,7 @@ class EventType(StrEnum):
 
 _BY_TOPIC = {event_type.topic: event_type for event_type in EventType}
 
-# What keeps the events of one customer, session, ticket or account in order, on one partition.
-_KEY_FIELD = {
+KEY_FIELD: Mapping[EventType, str] = {
     EventType.SURVEY_RESPONSE: "customer_id",
     EventType.PURCHASE: "customer_id",
     EventType.SESSION: "session_id",
@@ -59,6 +58,7 @@ _KEY_FIELD = {
     EventType.LOYALTY: "customer_id",
     EventType.MARKETING_SPEND: "campaign",
 }
+"""What keeps the events of one customer, session, ticket or account in order, on one partition."""
 
 MODELS: Mapping[EventType, tuple[type[models.EventBase], ...]] = {
     EventType.SURVEY_RESPONSE: models.SURVEY_MODELS,
@@ -87,5 +87,5 @@ def kafka_key(event: Mapping[str, Any]) -> str:
         ValueError: `type` is none of the eight.
         KeyError: the event has no `type` or no `event_id`.
     """
-    key = event.get(_KEY_FIELD[EventType(event["type"])])
+    key = event.get(KEY_FIELD[EventType(event["type"])])
     return str(event["event_id"] if key is None else key)

@@ -2,7 +2,7 @@
 
     python -m schemas.jsonschema --write DIR
 
-writes one file for each message: `survey_response.json`, …, `reading.json`.
+writes one file for each message: `survey_response.json`, …, `reading.json`, `alert.json`.
 
 JSON Schema cannot state these rules, so the schemas accept what breaks them: the calendar and the
 years of a date-time, the decimals of an amount's currency, `opened_at` not after `occurred_at`,
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from schemas.alerts import Alert
 from schemas.event_types import MODELS, EventType
 from schemas.readings import Reading
 from schemas.variants import OneOf
@@ -65,13 +66,14 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema of every message.
 
     Returns:
-        By name: the eight event types as `type` has them, and `reading`.
+        By name: the eight event types as `type` has them, `reading` and `alert`.
     """
     schemas = {
         event_type.value: _schema(event_type.value, Annotated[Any, OneOf(MODELS[event_type])])
         for event_type in EventType
     }
     schemas["reading"] = _schema("reading", Reading)
+    schemas["alert"] = _schema("alert", Alert)
     return schemas
 
 

@@ -27,6 +27,11 @@ COMMANDS = [
     ["topics", "create"],
     ["schemas"],
     ["schemas", "export"],
+    ["alerts"],
+    ["alerts", "check"],
+    ["alerts", "test"],
+    ["alerts", "list"],
+    ["alerts", "silence"],
 ]
 
 
@@ -70,7 +75,8 @@ def test_config_is_toml_that_says_the_same(
 def test_schemas_export(tmp_path: Path) -> None:
     assert main(["schemas", "export", str(tmp_path / "new" / "folder")]) == 0
     names = {file.stem for file in (tmp_path / "new" / "folder").iterdir()}
-    assert names == {*(event_type.value for event_type in EventType), "reading"}
+    messages = {*(event_type.value for event_type in EventType), "reading", "alert"}
+    assert names == messages | {"asyncapi"}
 
 
 def test_simulate_to_a_file_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

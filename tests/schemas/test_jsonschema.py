@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
+from schemas.alerts import Alert
 from schemas.events import EventType
 from schemas.jsonschema import json_schemas
 from tests.schemas.examples import (
@@ -27,7 +29,7 @@ from tests.schemas.test_readings import NPS
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMAS = json_schemas()
-NAMES = [*(event_type.value for event_type in EventType), "reading"]
+NAMES = [*(event_type.value for event_type in EventType), "reading", "alert"]
 
 
 def accepts(name: str, message: object) -> bool:
@@ -36,13 +38,13 @@ def accepts(name: str, message: object) -> bool:
 
 def test_there_is_a_schema_and_a_golden_of_every_message() -> None:
     assert list(SCHEMAS) == NAMES
-    assert sorted(file.stem for file in GOLDEN.glob("*.json")) == sorted(NAMES)
+    assert {file.stem for file in GOLDEN.glob("*.json")} == {*NAMES, "asyncapi"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_schemas_are_the_goldens(name: str) -> None:
     golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
-    # Where the change is meant: python -m schemas.jsonschema --write tests/schemas/golden
+    # Where the change is meant: cxpulse schemas export tests/schemas/golden
     assert SCHEMAS[name] == golden
 
 
@@ -126,3 +128,48 @@ def test_few_rules_go_unstated() -> None:
 )
 def test_the_schema_of_readings(changes: dict[str, Any], good: bool) -> None:
     assert accepts("reading", NPS | changes) == good
+
+
+ALERT = {
+    "fingerprint": "0123456789abcdef",
+    "name": "low",
+    "state": "firing",
+    "previous_state": "pending",
+    "severity": "critical",
+    "metric": "nps",
+    "window": "24h",
+    "segment": {"channel": "web"},
+    "currency": None,
+    "condition": "below 30",
+    "labels": {"alertname": "low"},
+    "annotations": {},
+    "value": 12.5,
+    "reading": NPS,
+    "since": "2026-03-01T12:00:00.000Z",
+    "starts_at": "2026-03-01T11:50:00.000Z",
+    "ends_at": None,
+    "recovering_since": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({}, True),
+        ({"window": None, "reading": None, "value": None}, True),
+        ({"state": "on fire"}, False),
+        ({"fingerprint": "low"}, False),
+        ({"since": None}, False),
+        ({"segment": {"Bad": "x"}}, False),
+        ({"labels": {"n": 1}}, False),
+    ],
+    ids=str,
+)
+def test_the_schema_of_alerts(changes: dict[str, Any], good: bool) -> None:
+    assert accepts("alert", ALERT | changes) == good
+    text = json.dumps(ALERT | changes)
+    if good:
+        Alert.model_validate_json(text)
+    else:
+        with pytest.raises(ValidationError):
+            Alert.model_validate_json(text)
