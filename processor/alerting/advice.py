@@ -29,8 +29,8 @@ def advice_on(rule: Rule, deployment: Deployment, better: Better) -> Iterator[tu
     yield from _never_decides(rule, metric)
     if metric is not None:
         yield from _always_so(rule, metric)
-    yield from _good_news(rule, better)
-    yield from _noisy(rule)
+        yield from _good_news(rule, better)
+        yield from _noisy(rule)
 
 
 def _never_decides(rule: Rule, metric: Metric | None) -> Iterator[tuple[str, str]]:
@@ -48,6 +48,8 @@ def _never_decides(rule: Rule, metric: Metric | None) -> Iterator[tuple[str, str
     span = _largest_change(metric)
     if span is not None and rule.min_change > span:
         yield "min_change", f"{metric.name} never changes by more than {span:g}"
+    if rule.drop and rule.min_change_percent > _ALL and _is_never_negative(metric):
+        yield "min_change_percent", f"{metric.name} never loses more than all of its value"
     if rule.window is None or not (rule.drop or rule.rise):
         return
     seen_ms = _WINDOWS_OF_A_CHANGE * parse_duration_ms(rule.window)
@@ -79,7 +81,8 @@ def _noisy(rule: Rule) -> Iterator[tuple[str, str]]:
     if rule.for_ms:
         return
     if rule.drop or rule.rise:
-        yield "for", "without it every difference that is due to chance fires; some always are"
+        if not (rule.min_change or rule.min_change_percent):
+            yield "for", "a difference that is due to chance fires; set for, or min_change"
     elif rule.recovers_at is None and not rule.keep_firing_for_ms:
         limit = rule.above if rule.below is None else rule.below
         text = (
@@ -90,6 +93,11 @@ def _noisy(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 _MOST_POINTS: Final = 100.0
+_ALL: Final = 100.0
+
+
+def _is_never_negative(metric: Metric) -> bool:
+    return metric.unit in {Unit.COUNT, Unit.SECONDS} or metric.interval == "Wilson"
 
 
 def _largest_change(metric: Metric) -> float | None:
