@@ -127,7 +127,8 @@ class HttpClient:
         receiver = self._receiver
         parts = receiver.parts
         yield from (self._url, parts.path, parts.query, self._headers.get("Authorization", ""))
-        for secret in (receiver.password, receiver.bearer_token):
+        signs = receiver.secret if isinstance(receiver, WebhookReceiver) else None
+        for secret in (receiver.password, receiver.bearer_token, signs):
             if secret is not None:
                 yield secret.get_secret_value()
 
