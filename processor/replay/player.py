@@ -17,8 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from typing import Final
 
+from processor.core.changes import Rejected
 from processor.core.config import EngineConfig
 from processor.core.panes import SECOND_MS
 from processor.metrics.own_definition import OwnMetric
@@ -264,14 +266,32 @@ class _Replay:
         return paced_batches(lines, _time_of, self.pacer, size=self.batch_lines)
 
     def _fold(self, lines: Sequence[PlacedLine]) -> None:
+        """Count lines; those that the sieve refused are refused again, with the reason.
+
+        Each is checked against the time that the sieve had: by now, or moved, an event that was
+        too far ahead would pass, with its time as it stands in the log.
+        """
         if not lines:
             return
         self.lines += len(lines)
-        shift_ms = 0 if self.shifter is None else self.shifter.shift_ms
-        now_ms = self.now_ms() + shift_ms
-        for refused in self.engine.fold([line.raw for line in lines], now_ms):
-            line = lines[refused.position]
+        valid = [position for position, line in enumerate(lines) if line.is_valid]
+        found: list[tuple[int, Rejected]] = []
+        if valid:
+            now_ms = max(lines[p].checked_ms for p in valid)
+            shift_ms = 0 if self.shifter is None else self.shifter.shift_ms
+            found += self._refused(lines, valid, now_ms + shift_ms)
+        if len(valid) < len(lines):
+            others = [position for position, line in enumerate(lines) if not line.is_valid]
+            found += self._refused(lines, others, min(lines[p].checked_ms for p in others))
+        for position, refused in sorted(found, key=itemgetter(0)):
+            line = lines[position]
             self.rejects.add(self.paths[line.log], line.number, refused)
+
+    def _refused(
+        self, lines: Sequence[PlacedLine], positions: Sequence[int], now_ms: int
+    ) -> Iterator[tuple[int, Rejected]]:
+        for refused in self.engine.fold([lines[p].raw for p in positions], now_ms):
+            yield positions[refused.position], refused
 
 
 def _time_of(line: PlacedLine) -> int | None:

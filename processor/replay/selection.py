@@ -54,6 +54,7 @@ class PlacedLine(NamedTuple):
         number: its line number.
         raw: the line.
         is_valid: whether it is an event; the engine says why not.
+        checked_ms: the time that it might not be far ahead of.
     """
 
     time_ms: int
@@ -61,6 +62,7 @@ class PlacedLine(NamedTuple):
     number: int
     raw: bytes
     is_valid: bool
+    checked_ms: int
 
 
 class Sieve:
@@ -114,4 +116,4 @@ class Sieve:
                         continue
                     if is_valid:
                         time_ms = event_ms
-            yield PlacedLine(time_ms, log, number, raw, is_valid)
+            yield PlacedLine(time_ms, log, number, raw, is_valid, now_ms)

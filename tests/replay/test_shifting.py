@@ -95,3 +95,23 @@ def test_what_takes_part_is_decided_by_the_times_of_the_log(tmp_path: Path) -> N
     assert chosen.summary.filtered == later.summary.filtered > 20
     assert chosen.summary.lines == later.summary.lines > 20
     assert later.summary.earliest_ms == (NOW_MS + DAY_MS) // 1000 * 1000
+
+
+@pytest.mark.parametrize("mode", [{"final": True}, {"every_ms": MINUTE_MS}], ids=str)
+def test_what_was_too_far_ahead_stays_so_however_far_the_log_is_moved(
+    tmp_path: Path, mode: dict[str, Any]
+) -> None:
+    """The second is ahead of now as it stands; the log is moved so far that it would pass."""
+    rng = random.Random(8)
+    lines = [line for _, line in sorted(history(rng, 60, 20 * MINUTE_MS))]
+    first = json.loads(lines[0])
+    ahead = {"event_id": "ahead", "occurred_at": format_rfc3339(NOW_MS + DAY_MS)}
+    lines.insert(1, json.dumps({**first, **ahead}).encode())
+    log = write(tmp_path / "log.jsonl", lines)
+    expected = run(log, **mode)
+    readings = len(list(expected))
+    result = run(log, shift_to_ms=parse_rfc3339(first["occurred_at"]) + 400 * DAY_MS, **mode)
+    assert len(list(result)) == readings > 0
+    assert result.summary.rejected == {"too_far_ahead": 1}
+    assert [reject.line for reject in result.summary.shown] == [2]
+    assert result.summary.outcomes == expected.summary.outcomes
