@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures for events, engines, replays and golden files.
+"""The pytest plugin: fixtures for events, engines, replays, alert rules and golden files.
 
 pytest imports this module in every run of an environment that has cxpulse, so it imports nothing
 else before a fixture is used.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from processor.metrics.present import Row
     from processor.replay import Engine, EventLike, Readings
+    from processor.testing.alerts import Alerts, RuleLike
     from processor.testing.events import EventBuilder
 
 _UPDATE = "cx_update_golden"
@@ -30,6 +31,18 @@ class Replayed(Protocol):
         self, *what: "str | os.PathLike[str] | EventLike | Iterable[EventLike]", **options: Any
     ) -> "Readings":
         """Replay logs, or events."""
+
+
+class Rehearsed(Protocol):
+    """What the fixture `cx_alerts` is."""
+
+    def __call__(
+        self,
+        rules: "RuleLike | Iterable[RuleLike]",
+        *what: "str | os.PathLike[str] | EventLike | Iterable[EventLike]",
+        **options: Any,
+    ) -> "Alerts":
+        """Rehearse rules over logs, or events."""
 
 
 class Golden(Protocol):
@@ -59,7 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the marker known, and collects what is said of golden files."""
     config.addinivalue_line(
-        "markers", f"{_MARKER}(**options): options of cx_engine and cx_replay in this test"
+        "markers",
+        f"{_MARKER}(**options): options of cx_engine, cx_replay and cx_alerts in this test",
     )
     config.pluginmanager.register(_GoldenReport(), "cxpulse-golden")
 
@@ -125,6 +139,27 @@ def cx_replay(request: pytest.FixtureRequest, cx_options: "dict[str, Any]") -> R
         return replay_events(each_event(what), **chosen)
 
     return replayed
+
+
+@pytest.fixture
+def cx_alerts(request: pytest.FixtureRequest, cx_options: "dict[str, Any]") -> Rehearsed:
+    """Tries alert rules on logs, or events, and returns what they would have told.
+
+    ``cx_alerts("cxpulse.toml", "march.jsonl")`` takes the rules of a file, and paths relative to
+    the test's file. ``cx_alerts({"name": "low", "metric": "nps", ...}, events)`` takes a rule as
+    it stands in ``[[alerts]]``, and events, lists of them or both. Several rules are a list. The
+    options are those of :func:`processor.testing.alerts.rehearsed`, over `cx_options`.
+    """
+    from processor.testing.alerts import rehearsed, rules_from
+
+    def rehearse(rules: "RuleLike | Iterable[RuleLike]", *what: Any, **options: Any) -> "Alerts":
+        folder = request.path.parent
+        are_logs = all(isinstance(one, str | Path) for one in what)
+        things = [folder / one for one in what] if are_logs else what
+        chosen = _options(request, cx_options, options)
+        return rehearsed(rules_from(rules, folder), things, **chosen)
+
+    return rehearse
 
 
 @pytest.fixture
