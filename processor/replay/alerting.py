@@ -286,9 +286,9 @@ class Rehearsal:
         for row in evaluation.changes:
             self._note_change(row)
             yield row
-        for row in evaluation.stored.values():
-            if row is not None and (episode := self._open.get(row["fingerprint"])) is not None:
-                episode.worst = self._run.worse(episode.rule, episode.worst, row["value"])
+        for fingerprint, stored in evaluation.stored.items():
+            if stored is not None and (episode := self._open.get(fingerprint)) is not None:
+                episode.worst = self._run.worse(episode.rule, episode.worst, stored["value"])
 
     def _note_change(self, row: AlertRow) -> None:
         fingerprint, at_ms = row["fingerprint"], parse_rfc3339(row["since"])
