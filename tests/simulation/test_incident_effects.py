@@ -25,13 +25,23 @@ from tests.simulation.streams import (
 BEFORE, DURING, AFTER = (0, 40), (40, 80), (80, 120)
 
 
-@pytest.mark.parametrize("name", ["nps-drop", "csat-drop", "ctr-drop", "slow-support", "poison"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nps-drop",
+        *(
+            pytest.param(name, marks=pytest.mark.soak)
+            for name in ("csat-drop", "ctr-drop", "slow-support", "poison")
+        ),
+    ],
+)
 def test_what_came_before_an_incident_is_what_it_would_have_been(name: str) -> None:
     usual, struck = stream(), stream(f"{name}@40s+40s")
     assert within(usual, *BEFORE) == list(struck[: len(within(usual, *BEFORE))])
     assert within(usual, *DURING) != list(struck[len(within(usual, *BEFORE)) :])
 
 
+@pytest.mark.soak
 def test_nps_drops() -> None:
     events = stream("nps-drop@40s+40s")
     assert nps(within(events, *BEFORE)) > 20
@@ -46,6 +56,7 @@ def test_nps_drops_only_where_it_is_told_to() -> None:
     assert nps(where(events, channel="app")) > 20
 
 
+@pytest.mark.soak
 def test_csat_drops() -> None:
     events = stream("csat-drop@40s+40s")
     assert csat(within(events, *BEFORE)) > 70
@@ -53,6 +64,7 @@ def test_csat_drops() -> None:
     assert csat(within(events, *AFTER)) > 70
 
 
+@pytest.mark.soak
 def test_ctr_drops() -> None:
     events = stream("ctr-drop@40s+40s")
     assert ctr(within(events, *BEFORE)) > 3
@@ -61,6 +73,7 @@ def test_ctr_drops() -> None:
     assert ctr(within(events, 90, 120)) > 3
 
 
+@pytest.mark.soak
 def test_bounces_spike() -> None:
     events = stream("bounce-spike@40s+40s", duration_s=300)
     assert bounce_rate(events, begun=BEFORE) < 55
@@ -68,6 +81,7 @@ def test_bounces_spike() -> None:
     assert bounce_rate(events, begun=AFTER) < 55
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("action", ["first_response", "resolved"])
 def test_support_is_slow(action: str) -> None:
     events = stream("slow-support@40s+40s")
@@ -76,6 +90,7 @@ def test_support_is_slow(action: str) -> None:
     assert mean_delay(within(events, *AFTER), action) < 1.5 * usual
 
 
+@pytest.mark.soak
 def test_support_is_slow_also_hours_after_the_start() -> None:
     # By then all tickets in work were opened in the run, not before it.
     events = stream("slow-support@5h+1h", rate=10, duration_s=6 * 3600)
@@ -83,6 +98,7 @@ def test_support_is_slow_also_hours_after_the_start() -> None:
     assert mean_delay(within(events, 5 * 3600, 6 * 3600), "resolved") > 1.5 * usual
 
 
+@pytest.mark.soak
 def test_a_wave_of_customers_leaves() -> None:
     events = stream("churn-wave@40s+40s[country=DE]", rate=1000)
     left = actions(of_type(events, "customer"), "left")
@@ -93,6 +109,7 @@ def test_a_wave_of_customers_leaves() -> None:
     assert struck["DE"] > 0.8 * struck.total()
 
 
+@pytest.mark.soak
 def test_an_outage_silences_sessions_and_nothing_else() -> None:
     events = stream("outage@40s+40s")
     assert of_type(within(events, *BEFORE), "session")
