@@ -1,13 +1,10 @@
 """Tables for people: of the terminal's width, or columns of text where nobody looks."""
-# ruff: noqa: PLC0415 - rich is imported when a terminal shows a table: commands start sooner
+# ruff: noqa: PLC0415 - what a table needs is imported when one is shown: commands start sooner
 
 import sys
 from collections.abc import Sequence
 
 import typer
-
-from schemas.readings import Unit
-from schemas.timestamps import format_rfc3339
 
 
 def plain(text: str) -> str:
@@ -23,8 +20,11 @@ def measured(value: float | None, unit: str | None, currency: str | None = None)
     >>> measured(1234567, "count"), measured(None, "count")
     ('1234567', 'no data')
     """
+    from processor.alerting.wording import NO_VALUE
+    from schemas.readings import Unit
+
     if value is None:
-        return "no data"
+        return NO_VALUE
     text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
     suffixes: dict[str | None, str] = {
         Unit.PERCENT: " %",
@@ -40,6 +40,8 @@ def instant(time_ms: int) -> str:
     >>> instant(1_772_366_400_999)
     '2026-03-01T12:00:00Z'
     """
+    from schemas.timestamps import format_rfc3339
+
     return format_rfc3339(time_ms // 1000 * 1000).replace(".000Z", "Z")
 
 
