@@ -361,10 +361,17 @@ class _Run:
         return self._evaluated(time_ms)
 
     def worse(self, rule: str, one: float | None, other: float | None) -> float | None:
-        """The one of two values that is further on a rule's bad side."""
-        values = [value for value in (one, other) if value is not None]
-        is_low = self.by_name[rule].drop or self.by_name[rule].below is not None
-        return (min if is_low else max)(values, default=None)
+        """The one of two values that is further on a rule's bad side, if it is on that at all."""
+        asked = self.by_name[rule]
+        if other is None:
+            return one
+        if asked.below is not None and other >= asked.below:
+            return one
+        if asked.above is not None and other <= asked.above:
+            return one
+        if one is None:
+            return other
+        return min(one, other) if asked.drop or asked.below is not None else max(one, other)
 
     def _evaluated(self, time_ms: int) -> Evaluation:
         self.ticks += 1

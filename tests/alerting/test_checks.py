@@ -37,8 +37,8 @@ def test_a_rule_that_can_work_has_no_problem() -> None:
         (
             {"metric": "ctr", "drop": True},
             (
-                "drop: ctr has no interval, so that no difference of two windows can be significant; "
-                "set min_change or min_change_percent"
+                "drop: ctr has no interval, so that no difference of two windows can be "
+                "significant; set min_change or min_change_percent"
             ),
         ),
         (
@@ -95,8 +95,8 @@ def test_all_problems_of_all_rules_are_said_in_order() -> None:
                 "no_data": "alert",
             },
             (
-                "nps over 1h of channel email, an alert for each product: below 30, until 35, for 10m, "
-                "until well for 5m, no data is an alert, too"
+                "nps over 1h of channel email, an alert for each product: below 30, until 35, "
+                "for 10m, until well for 5m, no data is an alert, too"
             ),
         ),
         ({"metric": "revenue", "no_data": "ok"}, "in each currency: below 30, no data is fine"),
