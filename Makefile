@@ -24,10 +24,14 @@ help: ## this list
 	@$(BIN)/python -m tests.browser.chromium prepare
 	@touch $@
 
+.venv/installed-alertmanager: tests/notifying/alertmanager.py .venv/installed-dev
+	@$(BIN)/python -m tests.notifying.alertmanager prepare
+	@touch $@
+
 demo: .venv/installed ## live metrics on this machine: real Kafka, real Redis, nothing to install by hand
 	@$(BIN)/cxpulse demo $(ARGS)
 
-test: lint .venv/installed-browser ## everything: lint, types, unit, property, integration on a real Kafka and Redis
+test: lint .venv/installed-browser .venv/installed-alertmanager ## everything: lint, types, unit, property, integration on a real Kafka and Redis
 	$(BIN)/pytest -m "not soak" -n 3 --dist worksteal $(ARGS)
 
 lint: .venv/installed-dev ## ruff, mypy strict, import contracts

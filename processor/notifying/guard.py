@@ -12,8 +12,8 @@ from typing import Any, Final
 from aiohttp import AddrInfoType, TCPConnector
 
 _NAT64: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-_METADATA: Final = frozenset({IPv4Address("168.63.129.16")})
-"""A cloud's own service, on an address that is public by its number."""
+_METADATA: Final = (ip_network("168.63.129.16/32"), ip_network("192.0.0.0/24"))
+"""Clouds' own services, on addresses that are public by their number."""
 
 
 class AddressRefusedError(Exception):
@@ -49,7 +49,7 @@ def _kind(address: IPv4Address | IPv6Address) -> str | None:
     for name in ("loopback", "link_local", "multicast", "unspecified"):
         if getattr(address, f"is_{name}"):
             return name.replace("_", "-")
-    if address in _METADATA:
+    if any(address in net for net in _METADATA):
         return "of a cloud's metadata"
     return None if address.is_global else "private"
 
