@@ -1,8 +1,10 @@
 """Alert rules rehearsed in a test: the fixture `cx_alerts` is this, with paths beside the test."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from processor.replay.alerting import Episode, Rehearsal, rehearse, rehearse_eve
 from processor.replay.counting import When, counting, instant_ms
 from processor.replay.interactive import EventLike, each_event, encoded
 from processor.replay.outcome import Reject, Rejects
+from schemas.timestamps import parse_rfc3339
 
 RuleLike = Rule | Mapping[str, Any] | str | PathLike[str]
 """A rule, its fields as in ``[[alerts]]``, or the path of a TOML file with such tables."""
@@ -89,7 +92,7 @@ def rehearsed(
 
     Args:
         rules: those to try.
-        what: paths of logs, or events and lists of them, about in the order of their times.
+        what: paths of logs, or events and lists of them in any order: each comes when it happens.
         every: event time between evaluations, such as `10s`.
         now: the time that events may not be far ahead of; the clock where left out.
         options: those of `processor.replay.Engine`; windows and segments are those that the rules
@@ -127,9 +130,22 @@ def rehearsed(
     if things and all(isinstance(one, str | PathLike) for one in things):
         return _told(rehearse(things, rules, **common), rejects)
     events: Iterable[EventLike] = each_event(things)
-    return _told(rehearse_events(map(encoded, events), rules, **common), rejects)
+    return _told(rehearse_events(_in_order(map(encoded, events)), rules, **common), rejects)
 
 
 def _told(rehearsal: Rehearsal, rejects: Rejects) -> Alerts:
     changes = list(rehearsal)
     return Alerts(changes, rehearsal.episodes, rejects.shown)
+
+
+def _in_order(lines: Iterable[bytes]) -> list[bytes]:
+    """Events in the order of their times; what has none comes with the event before it."""
+    placed: list[tuple[int, bytes]] = []
+    for line in lines:
+        try:
+            time_ms = parse_rfc3339(json.loads(line)["occurred_at"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            time_ms = placed[-1][0] if placed else 0  # it will be refused
+        placed.append((time_ms, line))
+    placed.sort(key=itemgetter(0))
+    return [line for _, line in placed]

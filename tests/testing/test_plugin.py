@@ -75,7 +75,7 @@ def test_the_example_passes_and_a_golden_that_differs_is_shown_and_written(proje
     golden.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]))
     (project / "test_near.py").write_text(NEAR)
     failed = run(project)
-    assert "2 failed, 5 passed" in failed.stdout, failed.stdout + failed.stderr
+    assert "2 failed, 7 passed" in failed.stdout, failed.stdout + failed.stderr
     assert f"there is no golden file {project / 'gone.jsonl'}" in failed.stdout
     assert f"the readings are not those of {golden}" in failed.stdout
     assert f": n {was + 1} → {was}" in failed.stdout
