@@ -44,9 +44,10 @@ format: .venv/installed-dev ## apply ruff's fixes and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/installed-dev ## write the generated pages again: the metrics in README.md and docs/
+docs: .venv/installed-dev ## write the generated pages again: the metrics and rules in README.md and docs/
 	$(BIN)/python -m processor.metrics.table README.md
 	$(BIN)/cxpulse metrics --markdown > docs/metrics.md
+	$(BIN)/python -m processor.alerting.table docs/alerts.md
 	$(BIN)/python -m processor.monitor.grafana > deploy/grafana/dashboards/cxpulse.json
 	$(BIN)/python -m processor.monitor.prometheus_table docs/monitoring.md
 
