@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from processor.settings import AlertingSettings, KafkaSettings
+from processor.streaming.topics import topic_plans
 from schemas.asyncapi import FILE, asyncapi
 from schemas.errors import ErrorCode
 from schemas.events import EventType
@@ -107,6 +109,11 @@ def test_every_topic_is_there_once_as_it_is_configured() -> None:
     events = [f"shop.{event_type.topic}" for event_type in EventType]
     letters = [f"{topic}.dlq" for topic in events]
     assert sorted(addresses) == sorted([*events, *letters, "shop-metrics", "shop-alerts"])
+
+
+def test_every_topic_that_is_created_is_described() -> None:
+    created = {plan.name for plan in topic_plans(KafkaSettings(), AlertingSettings())}
+    assert {channel["address"] for channel in CHANNELS.values()} == created
 
 
 def test_the_document_and_the_schemas_say_nothing_that_its_dialect_lacks() -> None:
