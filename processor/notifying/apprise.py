@@ -7,6 +7,7 @@ thread every address they connect to is checked, as an HTTP receiver's is.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sys
 import threading
@@ -183,4 +184,4 @@ def _check_connection(event: str, arguments: tuple[Any, ...]) -> None:
     if kind is not None:
         error = AddressRefusedError(kind)
         refused.append(error)
-        raise error
+        raise PermissionError(errno.EACCES, str(error))  # after which services tidy up

@@ -5,8 +5,8 @@
     25  worker                      no port listens
         worker, worker.health_port  one port, on loopback
 
-That the monitor refuses an address of others without a token, and a webhook one of the local
-network, is tested with these.
+That the monitor refuses an address of others without a token is tested with it, and what a webhook
+must not reach in test_f25_webhooks.py.
 """
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
