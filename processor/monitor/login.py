@@ -1,11 +1,12 @@
 """``/login`` and ``/logout``: a token becomes a session, kept by the browser in a cookie."""
 
 import json
+import re
 from html import escape
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from processor.monitor.problems import Problem, problem_responses
@@ -20,22 +21,30 @@ _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>cxpulse: log in</title>
-<link rel="stylesheet" href="/static/plain.css">
+<link rel="icon" href="/static/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/style.css">
+<script src="/static/theme.js"></script>
 </head>
 <body>
 <main>
-<h1>cxpulse</h1>
-<form method="post" action="/login">
-<p><label for="token">The monitor's token</label></p>
-<p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
-{message}<p><button>Log in</button></p>
+<form class="login" method="post" action="/login">
+<h1 class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M2 13h5l2.5-7 4 12 2.5-7 1 2H22"/></svg>cxpulse</h1>
+<label for="token">The monitor's token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<input name="next" type="hidden" value="{next}">
+<button>Show the readings</button>
+<p class="wrong" role="alert">{message}</p>
 </form>
 </main>
 </body>
 </html>
 """  # noqa: E501 - HTML
+_OURS: Final = re.compile(r"/(\?[!-\[\]-~]*)?")
+"""Where a login may lead: to the page, whatever its query, and nowhere else."""
+
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -59,9 +68,13 @@ _BODY: Final[dict[str, Any]] = {
     summary="The page that asks for the token",
     response_class=HTMLResponse,
 )
-async def login_page() -> HTMLResponse:
+async def login_page(
+    then: Annotated[
+        str, Query(alias="next", max_length=4096, description="the view to show afterwards")
+    ] = "/",
+) -> HTMLResponse:
     """The page that asks for the token."""
-    return HTMLResponse(_PAGE.format(message=""), headers={"Cache-Control": "no-store"})
+    return _page(then)
 
 
 @router.post(
@@ -81,16 +94,15 @@ async def login(request: Request) -> Response:
     """Begin a session: the cookie stands for the token from now on, for a limited time."""
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    token = _token(kind, await _body(request))
+    token, then = _token(kind, await _body(request))
     address = address_of(request.scope)
     require_patience(doorkeeper, address)
     if not doorkeeper.knows_token(token):
         doorkeeper.guessed_wrong(address)
         if kind == _FORM:
-            message = f'<p role="alert">{escape("This is not the token.")}</p>\n'
-            return HTMLResponse(_PAGE.format(message=message), 401, {"Cache-Control": "no-store"})
+            return _page(then, "This is not the token.", 401)
         raise Problem(401, "this is not the monitor's token")
-    answer = _answer(kind, "/")
+    answer = _answer(kind, _safe(then))
     if not doorkeeper.is_open:
         answer.set_cookie(
             COOKIE,
@@ -123,6 +135,16 @@ async def logout(request: Request) -> Response:
     return answer
 
 
+def _page(then: str, message: str = "", status: int = 200) -> HTMLResponse:
+    page = _PAGE.format(next=escape(_safe(then)), message=escape(message))
+    return HTMLResponse(page, status, {"Cache-Control": "no-store"})
+
+
+def _safe(then: str) -> str:
+    """Where a login leads; a link from elsewhere must not use it to lead away."""
+    return then if _OURS.fullmatch(then) else "/"
+
+
 def _answer(kind: str, then: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if kind == _FORM:
@@ -140,10 +162,14 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _token(kind: str, body: bytes) -> str:
+def _token(kind: str, body: bytes) -> tuple[str, str]:
+    """The token, and where a form wants to go."""
+    then = "/"
     try:
         if kind == _FORM:
-            token: Any = parse_qs(body.decode(), max_num_fields=10).get("token", [None])[0]
+            fields = parse_qs(body.decode(), max_num_fields=10)
+            token: Any = fields.get("token", [None])[0]
+            then = fields.get("next", [then])[0]
         elif kind == "application/json":
             content = json.loads(body)
             token = content.get("token") if isinstance(content, dict) else None
@@ -156,4 +182,4 @@ def _token(kind: str, body: bytes) -> str:
     if len(token) > _TOKEN_MAX:
         message = f"is longer than {_TOKEN_MAX} characters"
         raise Problem(400, f"the token {message}", errors=[("token", message)])
-    return token
+    return token, then

@@ -6,7 +6,7 @@ Plain ASGI: streams pass through without a task or a queue of their own.
 import logging
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -35,6 +35,8 @@ HEADERS: Final = {
 _OPEN: Final = frozenset({"/livez", "/readyz", "/login", "/favicon.ico"})
 _HEADERS_MAX: Final = 32_768
 _STREAM: Final = "/api/stream"
+_NEXT_MAX: Final = 1_000
+"""A longer query is not carried through the login."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "ip6-localhost"})
 
 
@@ -173,7 +175,9 @@ class Guard:
                 return None
             self._doorkeeper.guessed_wrong(address)
         elif path == "/" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
+            asked = scope["query_string"].decode("latin-1")
+            then = f"?next={quote(f'/?{asked}', safe='')}" if 0 < len(asked) <= _NEXT_MAX else ""
+            return RedirectResponse(f"/login{then}", 303, {"Cache-Control": "no-store"})
         raise Problem(
             401,
             "the monitor's token is needed: Authorization: Bearer …, or a session from /login",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from processor.state.redis_url import async_client
 from tests.browser.showing import PHONE, WINDOW, Shown, overflow, visiting
 from tests.harness.waiting import PATIENCE
 from tests.monitor.serving import TOKEN, serving, settings_of
+from tests.monitor.test_alerts import alert
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -134,37 +136,51 @@ async def test_the_wallboard_goes_on_by_itself_and_can_be_held(
 
 async def test_alerts_stand_above_everything(shown: Shown, browser: Browser) -> None:
     keys = Keys(shown.deployment.redis_prefix)
-    alert = {
-        "fingerprint": "f1",
-        "name": "NPS <b>low</b>",
-        "state": "firing",
-        "severity": "critical",
-        "metric": "nps",
-        "window": WINDOW,
-        "segment": {"channel": "email"},
-        "labels": {},
-        "annotations": {"summary": "below 30"},
-        "value": 12.4,
-        "since": "2026-03-01T12:00:00.000Z",
-        "starts_at": "2026-03-01T12:00:00.000Z",
-        "ends_at": None,
-        "silenced": False,
-    }
+    now = datetime.now(UTC)
+    old = "2026-03-01T12:00:00.000Z"
+    until = (now + timedelta(hours=1)).isoformat()
     redis = async_client(shown.deployment.redis_url)
+
+    async def store(*alerts: dict[str, Any]) -> None:
+        for one in alerts:
+            await redis.hset(keys.alerts, one["fingerprint"], json.dumps(one))
+
     async with visiting(browser, shown.url) as page:
         await opened(page, _VIEWS["main"])
-        await expect(page.locator(".alerts")).to_have_count(0)
-        await redis.hset(keys.alerts, "f1", json.dumps(alert))
+        await expect(page.locator(".alerts")).to_be_hidden()
+        await page.evaluate("window.same = 1")
         try:
-            await page.reload()
-            region = page.get_by_role("region", name="1 alert fires")
-            await expect(region).to_contain_text("NPS <b>low</b>")
-            await expect(region).to_contain_text("+12.4")
+            silence = {"id": "s1", "rule": "muted", "until": until, "created_by": "ana"}
+            await redis.hset(keys.silences, "s1", json.dumps(silence))
+            await store(
+                alert(1, since=old, starts_at=old),
+                alert(2, name="muted", severity="warning"),
+                alert(3, "pending", name="soon", since=now.isoformat()),
+            )
+            region = page.get_by_role("region", name="1 alert fires, 1 silenced")
+            lines = region.locator("ul").first.locator("li")
+            await expect(lines).to_have_count(2)
+            for words in ("critical", "NPS <b>low</b>", "email", "+12.4", "below 30", "Mar 1"):
+                await expect(lines.first).to_contain_text(words)
+            await expect(lines.last).to_contain_text("silenced until")
+            await expect(lines.last).to_contain_text("by ana")
+            await region.get_by_text("1 pending").click()
+            await expect(region.get_by_text("pending since")).to_be_visible()
             assert await violations(page) == []
-            await region.get_by_role("link").click()
+            link = lines.first.get_by_role("link")
+            await link.focus()
+            # Live: the value moves, and neither the fold nor the focus is lost.
+            await store(alert(1, value=11.5))
+            await expect(lines.first).to_contain_text("+11.5")
+            await expect(link).to_be_focused()
+            await expect(region.get_by_text("pending since")).to_be_visible()
+            await link.press("Enter")
             await expect(page).to_have_url(re.compile(r"segment=channel:email&metric=nps"))
+            await redis.delete(keys.alerts)
+            await expect(page.locator(".alerts")).to_be_hidden()
+            assert await page.evaluate("window.same") == 1
         finally:
-            await redis.hdel(keys.alerts, "f1")
+            await redis.delete(keys.alerts, keys.silences)
             await redis.aclose()
 
 
@@ -186,16 +202,18 @@ async def test_a_session_that_ended_is_begun_again(
 ) -> None:
     settings = settings_of(redis_url, redis_prefix, token=TOKEN)
     async with serving(settings) as served, visiting(browser, served.url) as page:
-        await page.goto("/")
-        for attempt in (1, 2):
-            field = page.get_by_label("The monitor's token")
-            await field.fill("a wrong one")
-            await field.press("Enter")
-            await expect(page.get_by_role("alert")).to_contain_text("not the token")
+        await page.goto("/?window=24h")
+        field = page.get_by_label("The monitor's token")
+        await field.fill("a wrong one")
+        await field.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("not the token")
+        assert await violations(page) == []
+        heading = page.get_by_role("heading", name="Waiting for the first reading")
+        for window in ("24h", "1h"):
             await field.fill(TOKEN)
             await field.press("Enter")
-            heading = page.get_by_role("heading", level=1)
-            await expect(heading).to_have_text("Waiting for the first reading")
-            if attempt == 1:
+            await expect(heading).to_be_visible()
+            await expect(page).to_have_url(re.compile(rf"/\?window={window}$"))
+            if window == "24h":
                 await page.context.clear_cookies()
-                await page.get_by_role("link", name="24 h").click()
+                await page.get_by_role("link", name="1 h", exact=True).click()

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from processor.monitor.page import STATIC
 from tests.browser.showing import (
     MINUS,
     PHONE,
@@ -116,6 +117,12 @@ async def test_one_metric_in_detail(shown: Shown, browser: Browser) -> None:
         await chart.press("ArrowLeft")
         assert await chart.get_attribute("aria-valuetext") != now
         await page.get_by_text("The same as a table").click()
+        span = page.get_by_label("How far back")
+        whole = await page.locator("details tbody tr").count()
+        await span.select_option(label="the last 15 minutes")
+        await expect(page.locator("details tbody tr")).to_have_count(16)
+        await span.select_option(label="all that is known")
+        await expect(page.locator("details tbody tr")).to_have_count(whole)
         assert await page.locator("details tbody tr").count() > 10
         await page.get_by_role("link", name="All metrics").click()
         await expect(page.locator(".tile")).to_have_count(4)
@@ -155,6 +162,11 @@ async def test_a_value_is_only_ever_text(shown: Shown, browser: Browser, value: 
         assert await overflow(page) <= 0
         assert await page.evaluate("window.broken") is None
         assert await page.locator("main img, main script").count() == 0
+
+
+async def test_its_files_are_small() -> None:
+    sizes = {file.name: file.stat().st_size for file in STATIC.iterdir() if file.is_file()}
+    assert sum(sizes.values()) < 100_000, sizes
 
 
 async def test_the_page_is_light(shown: Shown, browser: Browser) -> None:

@@ -1,205 +1,193 @@
 // One metric: its history with the interval, how scores are distributed, and its segments.
 
-import { query, segmentName, segmentText } from "./address.js";
+import { query, segmentName, segmentText, wanted } from "./address.js";
 import { Chart } from "./charts.js";
-import { h, s } from "./dom.js";
-import { amount, count, moment, windowName, windowSeconds } from "./format.js";
+import { columns, h, heading, mark, panel, s } from "./dom.js";
+import { amount, count, moment, pace, windowName, windowSeconds } from "./format.js";
 import { ask } from "./live.js";
 import { Segments } from "./segments.js";
-import { history } from "./store.js";
-import { leading, Tile } from "./tile.js";
+import { Tile } from "./tile.js";
 
 const SCORED = new Set(["nps", "csat", "ces"]);
-const POINTS = 120;
+const SPANS = ["15m", "1h", "6h", "24h", "7d", "30d"];
 
 export class Detail {
-  constructor(app) {
-    this.app = app;
-    const { view, catalogue } = app;
-    this.about = catalogue.byName.get(view.metric);
-    this.by = this.#dimensions();
-    this.stop = new AbortController();
-    this.tile = new Tile(this.about, { title: "Now" });
-    this.tile.change.after(h("p", { class: "quiet" }, this.about.summary));
-    this.chart = new Chart(`History of ${this.about.title}: arrow keys read its points`);
-    this.rows = h("tbody");
-    this.scores = h("tbody");
-    this.answers = h("p", { class: "quiet" });
-    this.csv = h("a", { href: "/api/history", download: "history.csv" }, "CSV");
-    this.segments = this.by ? new Segments(app, this.about, this.by) : null;
-    this.node = h(
-      "div",
-      {},
-      h("a", { class: "back", href: app.href({ metric: null, by: null }), "data-view": "" }, "← All metrics"),
-      h(
-        "div",
-        { class: "where-am-i" },
-        h("h1", {}, this.about.title),
-        h("p", { class: "quiet" }, `${segmentName(view.segment)}, the last ${windowName(view.window)}`),
-      ),
-      h("div", { class: "detail" }, this.tile.node, this.#history()),
-      h("div", { class: "pair" }, SCORED.has(this.about.name) ? this.#distribution() : null, this.segments?.node),
-    );
-    const every = Math.min(600, Math.max(10, windowSeconds(view.window) / 60)) * 1000;
-    this.timer = setInterval(() => document.hidden || this.#fetch(), every);
-  }
+	constructor(app) {
+		this.app = app;
+		const { view, catalogue } = app;
+		this.about = catalogue.byName.get(view.metric);
+		this.by = this.#dimensions();
+		this.stop = new AbortController();
+		this.tile = new Tile(this.about, { title: "Now" });
+		this.tile.change.after(h("p", { class: "quiet" }, this.about.summary));
+		this.chart = new Chart(`History of ${this.about.title}: arrow keys read its points`);
+		this.rows = h("tbody");
+		this.scores = h("tbody");
+		this.answers = h("p", { class: "quiet" });
+		this.csv = h("a", { href: "/api/history", download: "history.csv" }, "CSV");
+		this.span = h("select", { "aria-label": "How far back", hidden: true, onchange: () => this.#fetch() }, h("option", { value: "0" }, "all that is known"));
+		this.segments = this.by ? new Segments(app, this.about, this.by) : null;
+		this.node = h(
+			"div",
+			{},
+			h("a", { class: "back", href: app.href({ metric: null, by: null }), "data-view": "" }, "← All metrics"),
+			heading(h("h1", {}, this.about.title), `${segmentName(view.segment)}, the last ${windowName(view.window)}`),
+			h("div", { class: "detail" }, this.tile.node, this.#history()),
+			h("div", { class: "pair" }, SCORED.has(this.about.name) ? this.#distribution() : null, this.segments?.node),
+		);
+		this.timer = setInterval(() => document.hidden || this.#fetch(), pace(view.window));
+	}
 
-  get title() {
-    return this.about.title;
-  }
+	get title() {
+		return this.about.title;
+	}
 
-  get query() {
-    const { window, segment } = this.app.view;
-    const all = this.by ? this.by.map((name) => `${name}:*`).join(",") : null;
-    return query({ metric: this.about.name, window, segment: [segmentText(segment), all].filter(Boolean) });
-  }
+	get query() {
+		return wanted(this.app.view, [this.about.name], this.by);
+	}
 
-  refresh() {
-    this.#now();
-    this.segments?.refresh();
-    this.#fetch();
-  }
+	refresh() {
+		this.#now();
+		this.segments?.refresh();
+		this.#fetch();
+	}
 
-  patch() {
-    this.#now();
-    this.segments?.soon();
-  }
+	patch() {
+		this.#now();
+		this.segments?.soon();
+	}
 
-  tick(elapsed) {
-    this.tile.tick(this.app.status, elapsed);
-  }
+	tick(elapsed) {
+		this.tile.tick(this.app.status, elapsed);
+	}
 
-  close() {
-    clearInterval(this.timer);
-    this.stop.abort();
-    this.chart.close();
-    this.segments?.close();
-  }
+	close() {
+		clearInterval(this.timer);
+		this.stop.abort();
+		this.chart.close();
+		this.segments?.close();
+	}
 
-  /** The dimensions of the lower table: those asked for, or of the segment, or the first there are. */
-  #dimensions() {
-    const { view, catalogue } = this.app;
-    const sets = catalogue.segment_sets;
-    const named = view.by ?? Object.keys(view.segment).sort().join();
-    return sets.find((names) => [...names].sort().join() === named) ?? sets[0] ?? null;
-  }
+	/** The dimensions of the lower table: those asked for, or of the segment, or the first there are. */
+	#dimensions() {
+		const { view, catalogue } = this.app;
+		const sets = catalogue.segment_sets;
+		const named = view.by ?? Object.keys(view.segment).sort().join();
+		return sets.find((names) => [...names].sort().join() === named) ?? sets[0] ?? null;
+	}
 
-  #history() {
-    return h(
-      "section",
-      { class: "panel", "aria-labelledby": "history-title" },
-      h("div", { class: "bar" }, h("h2", { id: "history-title" }, "History"), this.csv),
-      this.chart.node,
-      h(
-        "details",
-        {},
-        h("summary", {}, "The same as a table"),
-        h(
-          "div",
-          { class: "scroll", tabindex: "0", role: "region", "aria-label": "History as a table" },
-          h(
-            "table",
-            {},
-            h("thead", {}, h("tr", {}, ...["Until", "Value", "Low", "High", "n"].map((name) => h("th", { scope: "col" }, name)))),
-            this.rows,
-          ),
-        ),
-      ),
-    );
-  }
+	#history() {
+		return panel(
+			"history-title",
+			"History",
+			[this.span, this.csv],
+			this.chart.node,
+			h(
+				"details",
+				{},
+				h("summary", {}, "The same as a table"),
+				h(
+					"div",
+					{ class: "scroll", tabindex: "0", role: "region", "aria-label": "History as a table" },
+					h("table", {}, columns(["Until", "Value", "Low", "High", "n"]), this.rows),
+				),
+			),
+		);
+	}
 
-  #distribution() {
-    return h(
-      "section",
-      { class: "panel", "aria-labelledby": "scores-title" },
-      h("div", { class: "bar" }, h("h2", { id: "scores-title" }, "Scores"), this.answers),
-      h(
-        "table",
-        { class: "scores" },
-        h("thead", {}, h("tr", {}, ...["Score", "Share", "", "Answers"].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
-        this.scores,
-      ),
-    );
-  }
+	#distribution() {
+		const table = h("table", { class: "scores" }, columns(["Score", "Share", "", "Answers"]), this.scores);
+		return panel("scores-title", "Scores", this.answers, table);
+	}
 
-  #now() {
-    const { store, view, status } = this.app;
-    const had = this.tile.row;
-    this.tile.update(store.of(this.about.name, view.segment), status);
-    if (this.points && this.tile.row !== had) this.#draw();
-  }
+	#now() {
+		const { store, view, status } = this.app;
+		const had = this.tile.row;
+		this.tile.update(store.of(this.about.name, view.segment), status);
+		if (this.points && this.tile.row !== had) this.#draw();
+	}
 
-  get #series() {
-    const { window, segment } = this.app.view;
-    return { metric: this.about.name, window, segment, currency: leading(this.tile.rows)?.currency };
-  }
+	/** What is asked of the past, and of the distribution. */
+	get #asked() {
+		const { window, segment } = this.app.view;
+		return { metric: this.about.name, window, segment: segmentText(segment) };
+	}
 
-  async #fetch() {
-    try {
-      const [said, scores] = await Promise.all([
-        history({ ...this.#series, points: POINTS }, this.stop.signal),
-        SCORED.has(this.about.name) ? this.#ask_scores() : null,
-      ]);
-      this.points = said.points;
-      const { segment, ...series } = this.#series;
-      this.csv.setAttribute("href", `/api/history?${query({ ...series, segment: segmentText(segment), points: POINTS, format: "csv" })}`);
-      this.#draw();
-      if (scores) this.#draw_scores(scores);
-    } catch (error) {
-      if (!error.aborted) console.info(`no history of ${this.about.name}: ${error.message}`);
-      if (!this.points && !error.aborted) this.chart.draw([], this.about);
-    }
-  }
+	async #fetch() {
+		try {
+			const { row } = this.tile;
+			const seconds = Number(this.span.value);
+			const from = seconds && row ? new Date(Date.parse(row.window_end) - 1000 * seconds).toISOString() : null;
+			const asked = query({ ...this.#asked, currency: row?.currency, points: 120, from });
+			const [said, scores] = await Promise.all([
+				ask(`/api/history?${asked}`, this.stop.signal),
+				SCORED.has(this.about.name) ? ask(`/api/distribution?${query(this.#asked)}`, this.stop.signal) : null,
+			]);
+			if (seconds !== Number(this.span.value)) return; // another was chosen meanwhile
+			this.points = said.points;
+			mark(this.csv, "href", `/api/history?${asked}&format=csv`);
+			this.#spans(said.known_from);
+			this.#draw();
+			if (scores) this.#drawScores(scores);
+		} catch (error) {
+			if (!error.aborted) console.info(`no history of ${this.about.name}: ${error.message}`);
+			if (!this.points && !error.aborted) this.chart.draw([], this.about);
+		}
+	}
 
-  #ask_scores() {
-    const { metric, window, segment } = this.#series;
-    return ask(`/api/distribution?${query({ metric, window, segment: segmentText(segment) })}`, this.stop.signal);
-  }
+	/** Offer to look at less than all that is known, as finely as that is kept. */
+	#spans(knownFrom) {
+		if (!this.span.hidden || !this.tile.row) return;
+		const known = (Date.parse(this.tile.row.window_end) - Date.parse(knownFrom)) / 1000;
+		const shorter = SPANS.filter((name) => windowSeconds(name) < known);
+		this.span.append(...shorter.map((name) => h("option", { value: windowSeconds(name) }, `the last ${windowName(name)}`)));
+		this.span.hidden = !shorter.length;
+	}
 
-  /** History with the reading of now behind it. */
-  #draw() {
-    const { row } = this.tile;
-    const shown = this.points.filter((point) => !row || point.window_end < row.window_end);
-    if (row) shown.push(row);
-    const { unit } = row ?? this.about;
-    const currency = row?.currency;
-    this.chart.draw(shown, { unit, currency });
-    const span = shown.length ? (Date.parse(shown.at(-1).window_end) - Date.parse(shown[0].window_end)) / 1000 : 0;
-    this.rows.replaceChildren(
-      ...[...shown].reverse().map((point) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, moment(Date.parse(point.window_end), span)),
-          ...[point.value, point.low, point.high].map((value) => h("td", {}, amount(value, unit, currency))),
-          h("td", {}, count(point.n)),
-        ),
-      ),
-    );
-  }
+	/** History with the reading of now behind it. */
+	#draw() {
+		const { row } = this.tile;
+		const shown = this.points.filter((point) => !row || point.window_end < row.window_end);
+		if (row) shown.push(row);
+		const { unit } = row ?? this.about;
+		const currency = row?.currency;
+		this.chart.draw(shown, { unit, currency });
+		const span = shown.length ? (Date.parse(shown.at(-1).window_end) - Date.parse(shown[0].window_end)) / 1000 : 0;
+		this.rows.replaceChildren(
+			...[...shown].reverse().map((point) =>
+				h(
+					"tr",
+					{},
+					h("th", { scope: "row" }, moment(Date.parse(point.window_end), span)),
+					...[point.value, point.low, point.high].map((value) => h("td", {}, amount(value, unit, currency))),
+					h("td", {}, count(point.n)),
+				),
+			),
+		);
+	}
 
-  #draw_scores({ n, scores }) {
-    this.answers.textContent = `${count(n)} answers`;
-    const most = Math.max(1, ...scores.map((each) => each.n));
-    this.scores.replaceChildren(
-      ...scores.map(({ score, n: answers, scale }) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, scale ? `${score} of ${scale}` : String(score)),
-          h("td", {}, n ? amount((100 * answers) / n, "percent") : "–"),
-          h(
-            "td",
-            { class: "share" },
-            s(
-              "svg",
-              { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
-              s("rect", { width: (100 * answers) / most, height: 10 }),
-            ),
-          ),
-          h("td", {}, count(answers)),
-        ),
-      ),
-    );
-  }
+	#drawScores({ n, scores }) {
+		this.answers.textContent = `${count(n)} answers`;
+		const most = Math.max(1, ...scores.map((each) => each.n));
+		this.scores.replaceChildren(
+			...scores.map(({ score, n: answers, scale }) =>
+				h(
+					"tr",
+					{},
+					h("th", { scope: "row" }, scale ? `${score} of ${scale}` : String(score)),
+					h("td", {}, n ? amount((100 * answers) / n, "percent") : "–"),
+					h(
+						"td",
+						{ class: "share" },
+						s(
+							"svg",
+							{ viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+							s("rect", { width: (100 * answers) / most, height: 10 }),
+						),
+					),
+					h("td", {}, count(answers)),
+				),
+			),
+		);
+	}
 }

@@ -1,131 +1,105 @@
 // The segments of one metric: the best and the worst, and apart from them those with few samples.
 
 import { href, segmentKey, segmentName } from "./address.js";
-import { badge, h, s } from "./dom.js";
+import { badge, CalmTable, columns, h, panel, s } from "./dom.js";
 import { amount, count } from "./format.js";
 import { leading } from "./tile.js";
 
 const WHOLE_LIST = 12;
 const ENDS = 5;
 const UNSURE = 8;
-const CALM_MS = 2_000;
-
-const value = (row) => row.value;
 
 /** Ranked from best to worst, those too uncertain to be, and the words for the two ends. */
 export function rank(rows, better) {
-  const sure = rows.filter((row) => row.value !== null && !row.low_sample && !row.incomplete);
-  const unsure = rows.filter((row) => row.value !== null && (row.low_sample || row.incomplete));
-  const way = better === "lower" ? 1 : -1;
-  sure.sort((a, b) => way * (value(a) - value(b)) || b.n - a.n);
-  unsure.sort((a, b) => b.n - a.n);
-  return { sure, unsure, words: better ? ["best", "worst"] : ["highest", "lowest"] };
+	const sure = rows.filter((row) => row.value !== null && !row.low_sample && !row.incomplete);
+	const unsure = rows.filter((row) => row.value !== null && (row.low_sample || row.incomplete));
+	const way = better === "lower" ? 1 : -1;
+	sure.sort((a, b) => way * (a.value - b.value) || b.n - a.n);
+	unsure.sort((a, b) => b.n - a.n);
+	return { sure, unsure, words: better ? ["best", "worst"] : ["highest", "lowest"] };
 }
 
-export class Segments {
-  constructor(app, about, by) {
-    this.app = app;
-    this.about = about;
-    this.by = by;
-    this.timer = null;
-    this.body = h("tbody");
-    this.lines = new Map();
-    const sets = app.catalogue.segment_sets;
-    this.choice = h(
-      "select",
-      { "aria-label": "Segments by", onchange: () => app.go({ by: this.choice.value }) },
-      ...sets.map((names) =>
-        h("option", { value: [...names].sort().join(), selected: names === by }, names.join(" × ")),
-      ),
-    );
-    this.node = h(
-      "section",
-      { class: "panel", "aria-labelledby": "segments-title" },
-      h("div", { class: "bar" }, h("h2", { id: "segments-title" }, "Segments"), this.choice),
-      h(
-        "table",
-        { class: "segments" },
-        h(
-          "thead",
-          {},
-          h("tr", {}, h("th", { scope: "col" }, by.join(" × ")), h("th", { scope: "col" }, "Value"), h("th", { scope: "col", class: "range" }, "95 % interval"), h("th", { scope: "col" }, "n")),
-        ),
-        this.body,
-      ),
-    );
-  }
+export class Segments extends CalmTable {
+	constructor(app, about, by) {
+		super();
+		this.app = app;
+		this.about = about;
+		this.by = by;
+		this.known = new Map();
+		const sets = app.catalogue.segment_sets;
+		this.choice = h(
+			"select",
+			{ "aria-label": "Segments by", onchange: () => app.go({ by: this.choice.value }) },
+			...sets.map((names) =>
+				h("option", { value: [...names].sort().join(), selected: names === by }, names.join(" × ")),
+			),
+		);
+		this.node = panel(
+			"segments-title",
+			"Segments",
+			this.choice,
+			h("table", { class: "segments" }, columns([by.join(" × "), "Value", "95 % interval", "n"]), this.body),
+		);
+	}
 
-  /** Soon is soon enough: a list that jumps cannot be read. */
-  soon() {
-    this.timer ??= setTimeout(() => this.refresh(), CALM_MS);
-  }
+	lines() {
+		const { store, view } = this.app;
+		const currency = leading(store.of(this.about.name, view.segment))?.currency;
+		const rows = store
+			.by(this.about.name, this.by)
+			.filter((row) => !this.about.per_currency || row.currency === currency);
+		const { sure, unsure, words } = rank(rows, this.about.better);
+		const [low, high] = scale([...sure, ...unsure.slice(0, UNSURE)]);
+		const line = (row) => this.#line(row, low, high);
+		const shown = [];
+		if (sure.length > WHOLE_LIST) {
+			shown.push(head(`The ${ENDS} ${words[0]}`), ...sure.slice(0, ENDS).map(line));
+			shown.push(head(`The ${ENDS} ${words[1]} of ${sure.length}`), ...sure.slice(-ENDS).map(line));
+		} else if (sure.length) {
+			shown.push(head(`From ${words[0]} to ${words[1]}`), ...sure.map(line));
+		}
+		if (unsure.length) {
+			const rest = unsure.length - UNSURE;
+			shown.push(head(`Not ranked: too few samples, or incomplete${rest > 0 ? ` (${rest} more)` : ""}`));
+			shown.push(...unsure.slice(0, UNSURE).map(line));
+		}
+		if (!shown.length) shown.push(head("No segment has a reading yet"));
+		return shown;
+	}
 
-  close() {
-    clearTimeout(this.timer);
-  }
-
-  refresh() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    const { store, view } = this.app;
-    const currency = leading(store.of(this.about.name, view.segment))?.currency;
-    const rows = store
-      .by(this.about.name, this.by)
-      .filter((row) => !this.about.per_currency || row.currency === currency);
-    const { sure, unsure, words } = rank(rows, this.about.better);
-    const [low, high] = scale([...sure, ...unsure.slice(0, UNSURE)]);
-    const line = (row) => this.#line(row, low, high);
-    const shown = [];
-    if (sure.length > WHOLE_LIST) {
-      shown.push(head(`The ${ENDS} ${words[0]}`), ...sure.slice(0, ENDS).map(line));
-      shown.push(head(`The ${ENDS} ${words[1]} of ${sure.length}`), ...sure.slice(-ENDS).map(line));
-    } else if (sure.length) {
-      shown.push(head(`From ${words[0]} to ${words[1]}`), ...sure.map(line));
-    }
-    if (unsure.length) {
-      const rest = unsure.length - UNSURE;
-      shown.push(head(`Not ranked: too few samples, or incomplete${rest > 0 ? ` (${rest} more)` : ""}`));
-      shown.push(...unsure.slice(0, UNSURE).map(line));
-    }
-    if (!shown.length) shown.push(head("No segment has a reading yet"));
-    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    this.body.replaceChildren(...shown);
-    focused?.focus();
-  }
-
-  /** The row of one segment, made once, so that its link keeps the focus. */
-  #line(row, low, high) {
-    const key = segmentKey(row.segment);
-    if (!this.lines.has(key)) {
-      const link = h("a", { href: href({ ...this.app.view, segment: row.segment }), "data-view": "" }, segmentName(row.segment));
-      const whisker = s("svg", { class: "whisker", viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" });
-      const name = h("th", { scope: "row" }, link, " ");
-      const cells = { name, link, whisker, value: h("td"), n: h("td") };
-      cells.node = h("tr", {}, name, cells.value, h("td", { class: "range" }, whisker, (cells.words = h("span", { class: "unseen" }))), cells.n);
-      this.lines.set(key, cells);
-    }
-    const cells = this.lines.get(key);
-    const at = (number) => 4 + (92 * (number - low)) / (high - low || 1);
-    const state = row.low_sample || row.incomplete ? badge(row.state === "incomplete" ? "incomplete" : "low_sample") : null;
-    cells.name.replaceChildren(cells.link, " ", ...(state ? [state] : []));
-    cells.node.className = state ? "unsure" : "";
-    cells.value.textContent = amount(row.value, row.unit, row.currency);
-    cells.n.textContent = count(row.n);
-    cells.words.textContent =
-      row.low === null ? "no interval" : `${amount(row.low, row.unit, row.currency)} to ${amount(row.high, row.unit, row.currency)}`;
-    cells.whisker.replaceChildren(
-      ...(row.low === null ? [] : [s("path", { class: "stem", d: `M${at(row.low)} 8H${at(row.high)}` })]),
-      s("path", { class: "tip", d: `M${at(row.value)} 8h.01` }),
-    );
-    return cells.node;
-  }
+	/** The row of one segment, made once, so that its link keeps the focus. */
+	#line(row, low, high) {
+		const key = segmentKey(row.segment);
+		if (!this.known.has(key)) {
+			const link = h("a", { href: href({ ...this.app.view, segment: row.segment }), "data-view": "" }, segmentName(row.segment));
+			const whisker = s("svg", { class: "whisker", viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" });
+			const name = h("th", { scope: "row" }, link, " ");
+			const cells = { name, link, whisker, value: h("td"), n: h("td") };
+			cells.node = h("tr", {}, name, cells.value, h("td", {}, whisker, (cells.words = h("span", { class: "unseen" }))), cells.n);
+			this.known.set(key, cells);
+		}
+		const cells = this.known.get(key);
+		const at = (number) => 4 + (92 * (number - low)) / (high - low || 1);
+		const state = row.low_sample || row.incomplete ? badge(row.incomplete ? "incomplete" : "low_sample") : null;
+		cells.name.replaceChildren(cells.link, " ", ...(state ? [state] : []));
+		cells.node.className = state ? "unsure" : "";
+		cells.value.textContent = amount(row.value, row.unit, row.currency);
+		cells.n.textContent = count(row.n);
+		cells.words.textContent =
+			row.low === null ? "no interval" : `${amount(row.low, row.unit, row.currency)} to ${amount(row.high, row.unit, row.currency)}`;
+		cells.whisker.replaceChildren(
+			...(row.low === null ? [] : [s("path", { class: "stem", d: `M${at(row.low)} 8H${at(row.high)}` })]),
+			s("path", { class: "tip", d: `M${at(row.value)} 8h.01` }),
+		);
+		return cells.node;
+	}
 }
 
 function scale(rows) {
-  const ends = rows.flatMap((row) => [row.low ?? row.value, row.high ?? row.value]);
-  return ends.length ? [Math.min(...ends), Math.max(...ends)] : [0, 1];
+	const ends = rows.flatMap((row) => [row.low ?? row.value, row.high ?? row.value]);
+	return ends.length ? [Math.min(...ends), Math.max(...ends)] : [0, 1];
 }
 
 function head(text) {
-  return h("tr", { class: "rank-head" }, h("th", { colspan: "4", scope: "rowgroup" }, text));
+	return h("tr", { class: "rank-head" }, h("th", { colspan: "4", scope: "rowgroup" }, text));
 }
