@@ -5,7 +5,7 @@ whose reading changed, or which is on its way. The rest cannot change by time al
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Evaluation:
     """What one tick changed.
 
     Attributes:
-        changes: alerts whose state changed, in the order of the rules.
+        changes: alerts whose state changed, in the order of the rules and then of fingerprints.
         stored: what to store under each fingerprint, ``None`` for nothing any more: the changes,
             and what moves within a state.
     """
@@ -62,6 +62,7 @@ class Evaluator:
 
     def __init__(self, rules: Sequence[Rule], *, min_samples: int) -> None:
         self._rules = {rule.name: rule for rule in rules}
+        self._order = {name: number for number, name in enumerate(self._rules)}
         if len(self._rules) < len(rules):
             raise ValueError("two rules have one name")
         self._min_samples = min_samples
@@ -121,24 +122,30 @@ class Evaluator:
                     self._instances[fingerprint].reading = row
                     self._due[fingerprint] = None
 
-    def evaluate(self, now_ms: int, *, stale: bool = False) -> Evaluation:
+    def evaluate(
+        self, now_ms: int, *, stale: bool = False, young: Collection[str] = ()
+    ) -> Evaluation:
         """Step all alerts that may have changed.
 
         Args:
             now_ms: event time of the tick.
             stale: the readings hang so far behind the clock that they decide nothing; signals do.
+            young: windows whose window before is not known in full: comparing decides nothing.
         """
         evaluation = Evaluation()
         self._resolve_orphans(now_ms, evaluation)
         due, self._due = self._due, {}
-        for fingerprint in due:
+        for fingerprint in sorted(due, key=self._place):
             instance = self._instances[fingerprint]
             before = instance.life
-            is_stale = stale and instance.rule.metric not in SIGNALS
-            judgement = Judgement.UNDECIDED if is_stale else self._judge(instance)
-            life = instance.life = step(before, instance.rule, judgement, now_ms)
+            rule = instance.rule
+            is_put_off = (stale and rule.metric not in SIGNALS) or (
+                rule.window in young and _compares(rule, instance.reading)
+            )
+            judgement = Judgement.UNDECIDED if is_put_off else self._judge(instance)
+            life = instance.life = step(before, rule, judgement, now_ms)
             self._note(fingerprint, instance, before, evaluation)
-            if life.state in _ON_THE_WAY or is_stale:
+            if life.state in _ON_THE_WAY or is_put_off:
                 self._due[fingerprint] = None
             elif life.state is State.RESOLVED:
                 if now_ms - life.since_ms < RESOLVED_KEPT_MS:
@@ -157,6 +164,10 @@ class Evaluator:
         ]
 
     # -- how ------------------------------------------------------------------------------------
+
+    def _place(self, fingerprint: str) -> tuple[int, str]:
+        """Where an alert comes among those of a tick, whichever way it came to be known."""
+        return self._order[self._instances[fingerprint].rule.name], fingerprint
 
     def _judge(self, instance: _Instance) -> Judgement:
         rule, reading = instance.rule, instance.reading
@@ -209,6 +220,13 @@ def _is_watched(rule: Rule, row: Mapping[str, Any]) -> bool:
     if any(segment[name] == OTHER for name in rule.by if name not in rule.segment):
         return False
     return all(segment.get(name) == value for name, value in rule.segment.items())
+
+
+def _compares(rule: Rule, reading: Mapping[str, Any] | None) -> bool:
+    """Whether what it is decided by is the window before."""
+    if rule.drop or rule.rise:
+        return True
+    return rule.no_data == "gone" and (reading is None or reading["value"] is None)
 
 
 def _ended(row: AlertRow, life: Life) -> AlertRow:

@@ -222,6 +222,21 @@ class RollingTotals:
         """How many panes are held, over all tiers."""
         return sum(map(len, self._panes.values()))
 
+    def young(self) -> frozenset[str]:
+        """The windows whose window before begins before anything that is known, by name.
+
+        A change against that says when the counting began, not how things change. Events need not
+        be dense: a tenth of the window before may be empty.
+        """
+        found: set[str] = set()
+        for totals in self.totals:
+            size_ms = totals.window.size_ms
+            earliest_ms = min(self._panes[totals.window.pane_ms], default=None)
+            known_by_ms = totals.start_ms - size_ms + size_ms // 10
+            if earliest_ms is None or earliest_ms > known_by_ms:
+                found.add(totals.window.name)
+        return frozenset(found)
+
     def series(self) -> Iterable[str]:
         """Every series with something in some window or the one before it, or with a base."""
         counted = (

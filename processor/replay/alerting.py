@@ -320,7 +320,6 @@ class _Run:
     low_sample_under: int
     next_ms: int = 0
     ticks: int = 0
-    began_ms: int = 0
     evaluator: Evaluator = field(init=False)
     signals: frozenset[str] = field(init=False)
     settled_after_ms: int = field(init=False)
@@ -338,7 +337,6 @@ class _Run:
         return self.engine.config.lateness_ms
 
     def begin(self, time_ms: int) -> None:
-        self.began_ms = time_ms
         self.next_ms = -(-time_ms // self.every_ms) * self.every_ms
 
     def tick(self, quiet_until_ms: int) -> Iterator[Evaluation]:
@@ -375,17 +373,10 @@ class _Run:
 
     def _evaluated(self, time_ms: int) -> Evaluation:
         self.ticks += 1
-        rows = self.engine.changed(time_ms, self.ticks).values()
-        young = {
-            one.name for one in self.engine.config.windows if self._is_young(one.size_ms, time_ms)
-        }
-        self.evaluator.update(_uncompared(row) if row["window"] in young else row for row in rows)
+        self.evaluator.update(self.engine.changed(time_ms, self.ticks).values())
         if self.signals:
             self.evaluator.update(self._look(time_ms))
-        return self.evaluator.evaluate(time_ms)
-
-    def _is_young(self, size_ms: int, time_ms: int) -> bool:
-        return time_ms - 2 * size_ms < self.began_ms
+        return self.evaluator.evaluate(time_ms, young=self.engine.totals.young())
 
     def _look(self, time_ms: int) -> Iterator[dict[str, Any]]:
         outcomes = self.engine.outcomes.values()
@@ -397,10 +388,6 @@ class _Run:
             "processor_dead_letter_rate", self.dead_letters.after(time_ms, events, letters)
         )
         yield signal_row("processor_input_age", age_ms / SECOND_MS)
-
-
-def _uncompared(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "previous": None, "change": None, "significant": None}
 
 
 def _settled_after_ms(rule: Rule) -> int:

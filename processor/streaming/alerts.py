@@ -7,7 +7,7 @@ and the readings behind it are written by the same script, or none of them.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -64,7 +64,13 @@ class Alerts:
         self._evaluator.restore(_readable(stored))
 
     async def evaluate(
-        self, rows: Iterable[Mapping[str, Any]], *, time_ms: int, watermark_ms: int, now_ms: int
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        time_ms: int,
+        watermark_ms: int,
+        now_ms: int,
+        young: Collection[str] = (),
     ) -> Evaluation:
         """What a tick's readings change.
 
@@ -73,6 +79,7 @@ class Alerts:
             time_ms: event time at which the tick's windows end.
             watermark_ms: the event-time watermark behind them.
             now_ms: the clock.
+            young: windows whose window before is not known in full.
 
         Raises:
             redis.exceptions.RedisError: Redis is away or refuses.
@@ -81,7 +88,8 @@ class Alerts:
             return Evaluation()
         self._evaluator.update(rows)
         self._evaluator.update(await self._signals.look(now_ms))
-        return self._evaluator.evaluate(time_ms, stale=now_ms - watermark_ms > self._stale_after_ms)
+        stale = now_ms - watermark_ms > self._stale_after_ms
+        return self._evaluator.evaluate(time_ms, stale=stale, young=young)
 
 
 def script_arguments(evaluation: Evaluation) -> list[str | int]:

@@ -149,7 +149,11 @@ class Publisher:
         self._revision += 1
         changed = view.presenter.changed(watermark_ms, self._revision)
         evaluation = await self._alerts.evaluate(
-            changed.values(), time_ms=time_ms, watermark_ms=watermark_ms, now_ms=self._now_ms()
+            changed.values(),
+            time_ms=time_ms,
+            watermark_ms=watermark_ms,
+            now_ms=self._now_ms(),
+            young=view.totals.young(),
         )
         rows = {
             key: json.dumps(row, separators=(",", ":"), ensure_ascii=False)

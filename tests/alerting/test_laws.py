@@ -70,13 +70,16 @@ def played(rule: Rule, minutes: list[Minute], *, restarting: bool) -> list[Alert
     evaluator = Evaluator([rule], min_samples=30)
     stored: dict[str, str] = {}
     told: list[AlertRow] = []
+    published: dict[str, dict[str, Any]] = {}
     now_ms = START_MS
     for minute in minutes:
         if restarting and minute.restarts:
             evaluator = Evaluator([rule], min_samples=30)
             evaluator.restore(json.loads(text) for text in stored.values())
+            evaluator.update(published.values())  # who takes over says all readings once more
         now_ms += minute.after_minutes * MINUTE_MS
-        evaluator.update([_reading(rule, minute)])
+        reading = published[minute.channel if rule.by else ""] = _reading(rule, minute)
+        evaluator.update([reading])
         evaluation = evaluator.evaluate(now_ms, stale=minute.stale)
         told += evaluation.changes
         for fingerprint, row in evaluation.stored.items():
