@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -20,6 +20,7 @@ from processor.alerting.advice import advice_on
 from processor.alerting.checks import Deployment, problems_of, watches
 from processor.alerting.default_rules import default_rules, shipped_rules
 from processor.alerting.rule import Rule
+from processor.cli.alerts_receivers import misnamed, untold
 from processor.cli.tables import plain, table
 from processor.monitor.directions import better_of
 from processor.settings import Settings, configuration_file, load_settings
@@ -114,7 +115,15 @@ def checked_rules() -> Checked:
             checked.warnings += [
                 Remark(rule.name, *advice) for advice in advice_on(rule, deployment, better)
             ]
+    checked.warnings += _unheard(checked.rules, settings)
     return checked
+
+
+def _unheard(rules: Sequence[Rule], settings: Settings) -> Iterator[Remark]:
+    for name in untold(rules, settings.notify):
+        yield Remark(name, "", "no [[notify]] takes its alerts: see their rules, severity, labels")
+    for receiver, name in misnamed(rules, settings.notify):
+        yield Remark(f"notify {receiver}", "rules", f"there is no rule {name!r}")
 
 
 def deployment_of(settings: Settings) -> Deployment:

@@ -115,6 +115,35 @@ def test_check_warns_and_does_not_fail(
     assert told == "1 rules, no problems, 1 warning\n"
 
 
+def test_check_warns_of_what_nobody_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def receiver(name: str, **filters: Any) -> dict[str, Any]:
+        return {"name": name, "type": "webhook", "url": "https://hooks.example.org", **filters}
+
+    def warned(*receivers: Mapping[str, Any]) -> list[str]:
+        monkeypatch.setenv("CX_NOTIFY", json.dumps(receivers))
+        assert main(["alerts", "check"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        return [line.removeprefix("warning: ") for line in said if line.startswith("warning")]
+
+    configure(LOW, {**LAG, "for": "1m"}, {**NEVER, "labels.team": "web"})
+    untold = "no [[notify]] takes its alerts: see their rules, severity, labels"
+    assert warned() == []
+    assert warned(receiver("all")) == []
+    assert warned(receiver("a", rules=["Lag", "NPS"]), receiver("b", severity=["warning"])) == [
+        f"NPS low: {untold}",
+        "notify a: rules: there is no rule 'NPS'",
+    ]
+    assert warned(receiver("a", labels={"channel": "web"})) == [
+        f"Lag: {untold}",
+        f"Never: {untold}",
+    ]
+    some = [receiver(team, labels={"team": team}) for team in ("web", "app")]
+    assert warned(*some) == [f"NPS low: {untold}", f"Lag: {untold}"]
+    assert warned(receiver("a", labels={"window": "5m"})) == [f"Lag: {untold}"]
+
+
 def test_check_of_no_rules_and_of_the_shipped_ones(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
