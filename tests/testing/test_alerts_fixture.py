@@ -67,6 +67,24 @@ def test_a_log_and_a_file_of_rules(
     check(Alerts(alerts.changes, alerts.episodes, []))
 
 
+def test_events_come_when_they_happen_whatever_their_order(
+    cx_events: EventBuilder, cx_alerts: Rehearsed
+) -> None:
+    told = story(cx_events)
+    check(cx_alerts(LOW, told[1::2], told[0::2]))
+
+
+def test_what_is_refused_is_told_and_can_be_watched(
+    cx_events: EventBuilder, cx_alerts: Rehearsed
+) -> None:
+    poison = {"name": "poison", "metric": "processor_dead_letter_rate", "above": 5}
+    told = story(cx_events)
+    alerts = cx_alerts([LOW, poison], told[:80], ["{", b"[]", '{"type":"weather"}'] * 10, told[80:])
+    assert alerts.states("poison")[0] == "firing"
+    assert alerts.states("low") == ["pending", "firing", "resolved"]
+    assert {reject.code for reject in alerts.rejects} >= {"invalid_json", "not_an_object"}
+
+
 @pytest.mark.cx_options(windows=["1h"])
 def test_the_nearest_options_win(cx_events: EventBuilder, cx_alerts: Rehearsed) -> None:
     with pytest.raises(ValueError, match="low: window: there is no '5m'; configured are 1h"):
