@@ -19,7 +19,7 @@ from tests.browser.showing import (
     visiting,
     words,
 )
-from tests.browser.visitors import EMOJI, LONGEST, MARKUP, ODD, QUOTES, praise
+from tests.browser.visitors import ODD, praise
 from tests.harness.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -148,17 +148,19 @@ async def test_it_says_that_the_monitor_is_away_and_comes_back_by_itself(
         assert await page.evaluate("window.same") == 1
 
 
-@pytest.mark.parametrize("value", ODD, ids=["markup", "quotes", "emoji", "longest"])
-async def test_a_value_is_only_ever_text(shown: Shown, browser: Browser, value: str) -> None:
+async def test_values_are_only_ever_text(shown: Shown, browser: Browser) -> None:
     async with visiting(browser, shown.url, viewport=PHONE) as page:
-        await page.goto(f"/?window={WINDOW}&segment=channel:{quote(quote(value, safe=''))}")
-        await expect(page.get_by_role("heading", level=1)).to_have_text(value)
-        await expect(page.locator('.tile[data-metric="nps"] .sample')).to_have_text("n 40")
-        options = await page.get_by_label("Segment", exact=True).locator("option").all_inner_texts()
-        assert {MARKUP, QUOTES, EMOJI, LONGEST} & {*options} >= {value}
-        assert await overflow(page) <= 0
+        for value in ODD:
+            await page.goto(f"/?window={WINDOW}&segment=channel:{quote(quote(value, safe=''))}")
+            await expect(page.get_by_role("heading", level=1)).to_have_text(value)
+            await expect(page.locator('.tile[data-metric="nps"] .sample')).to_have_text("n 40")
+            option = page.get_by_label("Segment", exact=True).locator("option:checked")
+            await expect(option).to_have_text(value)
+            assert await overflow(page) <= 0
         await page.goto(f"/?window={WINDOW}&metric=nps")
-        await expect(page.locator(".segments tbody").get_by_text(value, exact=True)).to_be_visible()
+        segments = page.locator(".segments tbody")
+        for value in ODD:
+            await expect(segments.get_by_text(value, exact=True)).to_be_visible()
         assert await overflow(page) <= 0
         assert await page.evaluate("window.broken") is None
         assert await page.locator("main img, main script").count() == 0
