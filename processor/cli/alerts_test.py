@@ -257,7 +257,8 @@ def _firing_ms(episode: Episode, latest_ms: int) -> int:
 
 
 def _time(time_ms: int | None) -> str:
-    return "-" if time_ms is None else instant(time_ms)
+    """A time of this log: the axis says the year."""
+    return "-" if time_ms is None else instant(time_ms)[5:-1].replace("T", " ")
 
 
 def _time_or_none(time_ms: int | None) -> str | None:

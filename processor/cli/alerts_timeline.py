@@ -19,7 +19,7 @@ QUIET: Final = "."
 PENDING: Final = "-"
 FIRING: Final = "#"
 
-LEGEND: Final = f"{PENDING} pending, {FIRING} firing"
+LEGEND: Final = f"{PENDING} pending, {FIRING} firing; times are UTC"
 
 _NARROWEST: Final = 20
 _NAME_SHARE: Final = 2

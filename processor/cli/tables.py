@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import typer
 
@@ -61,7 +62,8 @@ def table(header: Sequence[str], rows: Sequence[tuple[str, ...]], *, numbers: bo
 
         drawn = Table(box=SIMPLE_HEAD)
         for index, name in enumerate(header):
-            drawn.add_column(name, justify="right" if numbers and index else "left")
+            justify: Literal["left", "right"] = "right" if numbers and index else "left"
+            drawn.add_column(name, justify=justify, overflow="fold")  # nothing is cut off
         for row in rows:
             drawn.add_row(*map(Text, row))  # as text: brackets are no markup
         Console().print(drawn)

@@ -210,11 +210,11 @@ def test_test_draws_what_would_have_fired(log: Path, capsys: pytest.CaptureFixtu
     assert marks == "".join(sorted(marks[: marks.rindex("#") + 1], key=".-#".index)) + "." * (
         len(marks) - marks.rindex("#") - 1
     )
-    assert legend == "- pending, # firing"
+    assert legend == "- pending, # firing; times are UTC"
     assert header.split() == ["alert", "began", "fired", "ended", "fired", "for", "worst"]
     cells = [cell for cell in row.split("  ") if cell]
     assert cells[0] == "NPS low channel=web"
-    assert "2026-03-01T12:1" in cells[1] < cells[2] < cells[3]
+    assert "03-01 12:1" in cells[1] < cells[2] < cells[3]
     assert cells[5].strip() == "-100"
     assert low.split()[:5] == ["NPS", "low", "1", "1", "0"]
     assert never.split() == ["Never", "0", "0", "0", "-", "-"]
