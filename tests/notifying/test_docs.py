@@ -19,7 +19,8 @@ _BLOCK: Final = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
 def block(language: str) -> str:
-    return next(text for name, text in _BLOCK.findall(PAGE) if name == language)
+    found: str = next(text for name, text in _BLOCK.findall(PAGE) if name == language)
+    return found
 
 
 def test_the_configuration_is_accepted() -> None:
