@@ -24,7 +24,7 @@ export function segmentText(segment) {
 }
 
 /** The segment that such a text names; what is not one is everything. */
-export function parseSegment(text) {
+function parseSegment(text) {
 	const segment = {};
 	if (!text || text === "all") return segment;
 	for (const part of text.split(",")) {

@@ -10,7 +10,7 @@ const ENDS = 5;
 const UNSURE = 8;
 
 /** Ranked from best to worst, those too uncertain to be, and the words for the two ends. */
-export function rank(rows, better) {
+function rank(rows, better) {
 	const sure = rows.filter((row) => row.value !== null && !row.low_sample && !row.incomplete);
 	const unsure = rows.filter((row) => row.value !== null && (row.low_sample || row.incomplete));
 	const way = better === "lower" ? 1 : -1;

@@ -29,7 +29,7 @@ export function verdict(row, better) {
 }
 
 /** Put a value into an element, its unit smaller than its digits. */
-export function writeValue(element, value, unit, currency) {
+function writeValue(element, value, unit, currency) {
 	const pieces = parts(value, unit, currency);
 	const whole = pieces.map((piece) => piece.text).join("");
 	if (element.dataset.text === whole) return;
