@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -134,11 +133,7 @@ def remembered(count: int, now_ms: int, config: EngineConfig) -> list[Remembered
     number = Deduplicator(config.dedup_horizon_ms).generation_of(now_ms)
     half = count // 2
     return [
-        RememberedIds(
-            number - age,
-            array("Q", range(age * half, (age + 1) * half)),
-            array("I", [7]) * half,
-        )
+        RememberedIds(number - age, [dict.fromkeys(range(age * half, (age + 1) * half), 7)])
         for age in (1, 0)
     ]
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import xxhash
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _GENERATIONS: Final = 3
+_SMALL_PART: Final = 256
+"""Ids of small batches are put together, so that a dictionary each does not outweigh them."""
 _fingerprint = xxhash.xxh3_64_intdigest
 _content = xxhash.xxh32_intdigest
 
@@ -45,13 +48,21 @@ class RememberedIds:
 
     Attributes:
         generation: the generation they are in.
-        ids: 8 bytes an id.
-        contents: 4 bytes an id, in the same order.
+        seen: fingerprint of the id → fingerprint of the record; each id is in one part alone.
     """
 
     generation: int
-    ids: array[int]
-    contents: array[int]
+    seen: list[dict[int, int]]
+
+    @property
+    def ids(self) -> array[int]:
+        """8 bytes an id."""
+        return array("Q", chain.from_iterable(self.seen))
+
+    @property
+    def contents(self) -> array[int]:
+        """4 bytes an id, in the order of the ids."""
+        return array("I", chain.from_iterable(part.values() for part in self.seen))
 
 
 class Deduplicator:
@@ -100,10 +111,11 @@ class Deduplicator:
         current = self._rotate(clock_ms)
         ids = list(map(_fingerprint, map(str.encode, event_ids)))
         contents = list(map(_content, records))
-        if len(set(ids)) == len(ids) and all(
+        seen = dict(zip(ids, contents, strict=True))
+        if len(seen) == len(ids) and all(
             generation.seen.keys().isdisjoint(ids) for generation in self._generations
         ):
-            self._remember(current, ids, contents)
+            self._remember(current, seen)
             return None, 0, 0
         return self._filter_one_by_one(current, ids, contents)
 
@@ -137,15 +149,19 @@ class Deduplicator:
                 keep.append(position)
             elif first != content:
                 conflicts += 1
-        self._remember(current, [ids[p] for p in keep], [contents[p] for p in keep])
+        self._remember(current, known)
         return keep, len(ids) - len(keep), conflicts
 
-    def _remember(self, current: Generation, ids: list[int], contents: list[int]) -> None:
-        current.seen.update(zip(ids, contents, strict=True))
+    def _remember(self, current: Generation, seen: dict[int, int]) -> None:
+        # From one dict to another: the hashes are there already.
+        current.seen.update(seen)
         if not self._fresh or self._fresh[-1].generation != current.number:
-            self._fresh.append(RememberedIds(current.number, array("Q"), array("I")))
-        self._fresh[-1].ids.extend(ids)
-        self._fresh[-1].contents.extend(contents)
+            self._fresh.append(RememberedIds(current.number, []))
+        parts = self._fresh[-1].seen
+        if parts and len(parts[-1]) < _SMALL_PART:
+            parts[-1].update(seen)
+        else:
+            parts.append(seen)
 
     def _rotate(self, clock_ms: int) -> Generation:
         number = self.generation_of(clock_ms)

@@ -50,6 +50,7 @@ _KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
 _occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
+_second = itemgetter(_SECOND)
 
 
 class PartitionEngine:
@@ -271,7 +272,7 @@ class PartitionEngine:
         """Find each event's second, refuse those out of the allowed times, move the clock."""
         texts = list(map(_occurred_at, batch.events))
         if set(map(_last_character, texts)) == {"Z"}:
-            seconds = [text[_SECOND] for text in texts]
+            seconds = list(map(_second, texts))
             times = self._times_of(set(seconds))
             if times is not None:
                 latest = max(times)

@@ -4,6 +4,7 @@ A measure plan names the fields that decide. A field that the event lacks reads 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 Event = dict[str, Any]
@@ -20,7 +21,7 @@ def column(events: Sequence[Event], name: str) -> list[Any]:
     parent, _, child = name.partition(".")
     if child:
         return [(event.get(parent) or _EMPTY).get(child) for event in events]
-    return [event.get(name) for event in events]
+    return list(map(dict.get, events, repeat(name)))
 
 
 def reader(names: Sequence[str]) -> Callable[[Event], tuple[Any, ...]]:

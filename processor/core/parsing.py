@@ -55,7 +55,7 @@ class Parser:
         validate, limit = self._validate, self._max_record_bytes
         try:
             if max(map(len, records)) <= limit:  # type: ignore[arg-type]
-                events = [validate(record) for record in records]  # type: ignore[arg-type]
+                events = list(map(validate, records))  # type: ignore[arg-type]
                 return Batch(events, records, range(len(records))), []  # type: ignore[arg-type]
         except (ValidationError, TypeError):
             pass  # one of them is broken or missing: find it

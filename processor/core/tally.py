@@ -1,9 +1,9 @@
 """The tally of a batch: how many events of each kind, by second and segment, at C speed.
 
 What an event adds depends on a few of its fields only, so their values are numbered (a *code*),
-and a batch is counted as columns of seconds, dimension values and codes: one pass for the whole
-and one for each segment set. What a distinct combination adds to which counters is looked up once
-for all its events, when the tally is drained.
+and a batch is counted as columns of seconds, dimension values and codes: one pass for each segment
+set, of which any holds every event, and so the whole. What a distinct combination adds to which
+counters is looked up once for all its events, when the tally is drained.
 """
 
 from collections import Counter
@@ -56,13 +56,12 @@ class Tally:
         self._segmentation = segmentation
         self._names = segmentation.names
         self._values_of = tuple(itemgetter(name) for name in segmentation.names)
-        self._whole: Counter[tuple[str, int]] = Counter()
-        self._by_set: tuple[Counter[tuple[Any, ...]], ...] = tuple(
-            Counter() for _ in segmentation.sets
-        )
+        # An event counts in each, also where a dimension of the set is missing.
+        self._sets = segmentation.sets or ((),)
+        self._by_set: tuple[Counter[tuple[Any, ...]], ...] = tuple(Counter() for _ in self._sets)
 
     def __bool__(self) -> bool:
-        return bool(self._whole)
+        return bool(self._by_set[0])
 
     def add(self, seconds: Sequence[str], events: Sequence[Event]) -> Iterable[Dimensions]:
         """Count events.
@@ -75,9 +74,8 @@ class Tally:
             The events' dimensions, in :attr:`Segmentation.names` order.
         """
         codes = self._codes_of(events)
-        self._whole.update(zip(seconds, codes, strict=True))
         by_name = dict(zip(self._names, self._dimensions_of(events), strict=True))
-        for counter, names in zip(self._by_set, self._segmentation.sets, strict=True):
+        for counter, names in zip(self._by_set, self._sets, strict=True):
             counter.update(zip(seconds, *(by_name[n] for n in names), codes, strict=True))
         if not by_name:
             return repeat((), len(events))
@@ -106,8 +104,8 @@ class Tally:
 
     def segments(self) -> Iterable[tuple[int, Iterable[Dimensions]]]:
         """By segment set, the dimension values that were counted."""
-        for index, counter in enumerate(self._by_set):
-            yield index, dict.fromkeys(key[1:-1] for key in counter)
+        for index, _ in enumerate(self._segmentation.sets):
+            yield index, dict.fromkeys(key[1:-1] for key in self._by_set[index])
 
     def drain(self, time_of: Callable[[str], int]) -> Seconds:
         """What was counted, by second, series and measure; counts from nothing again.
@@ -119,30 +117,27 @@ class Tally:
         increments = self._codes.increments
         # By the second's text as it was added: its time is looked up once.
         by_text: dict[str, dict[str, dict[str, int]]] = {}
-        for (second, code), times in self._whole.items():
-            if added := increments[code]:
+        for key, times in min(self._by_set, key=len).items():
+            if added := increments[key[-1]]:
+                second = key[0]
                 by_series = by_text.get(second)
                 if by_series is None:
                     by_series = by_text[second] = seconds.setdefault(time_of(second), {WHOLE: {}})
                 measures = by_series[WHOLE]
                 for measure, n in added:
                     measures[measure] = measures.get(measure, 0) + n * times
-        self._whole.clear()
-        for index, counter in enumerate(self._by_set):
-            self._drain_set(index, counter, by_text)
+        for index, _ in enumerate(self._segmentation.sets):
+            self._drain_set(index, by_text)
+        for counter in self._by_set:
+            counter.clear()
         if len(increments) > _CODES_MAX:
             self._codes.forget()
         return seconds
 
-    def _drain_set(
-        self,
-        index: int,
-        counter: Counter[tuple[Any, ...]],
-        by_text: Mapping[str, dict[str, dict[str, int]]],
-    ) -> None:
+    def _drain_set(self, index: int, by_text: Mapping[str, dict[str, dict[str, int]]]) -> None:
         increments = self._codes.increments
         known: dict[tuple[Any, ...], str | None] = {}
-        for key, times in counter.items():
+        for key, times in self._by_set[index].items():
             if added := increments[key[-1]]:
                 values = key[1:-1]
                 try:
@@ -156,7 +151,6 @@ class Tally:
                         measures = by_series[series] = {}
                     for measure, n in added:
                         measures[measure] = measures.get(measure, 0) + n * times
-        counter.clear()
 
 
 class _Items(tuple[tuple[str, Any], ...]):

@@ -1,6 +1,5 @@
 """Changes to flush, and everything that Redis holds before and after."""
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -39,10 +38,7 @@ def changes(
     """What an engine gives, with nothing where nothing is said."""
     return Changes(
         deltas={} if deltas is None else deltas,
-        ids=[
-            RememberedIds(number, array("Q", keys), array("I", [k % 2**32 for k in keys]))
-            for number, keys in ids
-        ],
+        ids=[RememberedIds(number, [{key: key % 2**32 for key in keys}]) for number, keys in ids],
         forgotten_generations=list(forgotten_generations),
         sessions=dict(sessions or {}),
         forgotten_sessions=list(forgotten_sessions),
