@@ -79,6 +79,7 @@ def run_subject(
         "CX_KAFKA__GROUP": unique,
         "CX_KAFKA__TOPIC_PREFIX": f"{variant.log}.",
         "CX_KAFKA__READINGS_TOPIC": f"{unique}.metrics",
+        "CX_ALERTING__TOPIC": f"{unique}.alerts",
         "CX_REDIS__PREFIX": unique,
         "CX_PUBLISHER__INTERVAL_S": "0.5",
         "CX_PUBLISHER__METRICS": json.dumps(variant.metrics),

@@ -270,6 +270,7 @@ def measure_all(rounds: int) -> dict[str, dict[str, float]]:
                     "CX_KAFKA__BOOTSTRAP": kafka.bootstrap,
                     "CX_KAFKA__TOPIC_PREFIX": settings.topic_prefix,
                     "CX_KAFKA__READINGS_TOPIC": settings.readings_topic,
+                    "CX_ALERTING__TOPIC": f"{settings.readings_topic}.alerts",
                     "CX_REDIS__URL": redis.url,
                     "CX_REDIS__PREFIX": f"resume{number}",
                 },

@@ -44,6 +44,7 @@ from processor.streaming.partitions import Partitions
 from processor.streaming.publisher import Publisher
 from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
+from processor.streaming.telling import dispatcher
 from processor.streaming.topics import create_missing, event_topics
 from processor.streaming.transport import BatchConsumer, BatchingApp
 
@@ -168,7 +169,9 @@ class Worker:
         keys = Keys(settings.redis.prefix)
         config = settings.engine.config(await identity_key(redis, keys, settings))
         self.health.starting("connecting to Kafka")
-        created = await create_missing(settings.kafka, client_options(settings.kafka))
+        created = await create_missing(
+            settings.kafka, client_options(settings.kafka), None if replays else settings.alerting
+        )
         if created:
             log.info("created topics: %s", ", ".join(created))
         letters = durable_producer(settings.kafka)
@@ -242,6 +245,14 @@ class Worker:
         if not replays:  # whose readings are taken by whoever replays
             publishing = self._publisher.run_forever(asyncio.sleep)
             self._tasks.append(asyncio.create_task(publishing, name="publish"))
+            telling = dispatcher(
+                settings,
+                redis=redis,
+                keys=keys,
+                now_ms=self._now_ms,
+                registry=self.counters.registry,
+            ).run_forever(lambda: self.publisher.leads, asyncio.sleep)
+            self._tasks.append(asyncio.create_task(telling, name="notify"))
         for task in self._tasks:
             task.add_done_callback(lambda done: _end_with(app, done))
         send_rest = partial(stop_producer, letters, _SEND_S)

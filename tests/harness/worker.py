@@ -40,6 +40,11 @@ class Deployment:
         """The compacted topic of readings."""
         return f"{self.topic_prefix}metrics"
 
+    @property
+    def alerts_topic(self) -> str:
+        """The topic of alerts."""
+        return f"{self.topic_prefix}alerts"
+
     def topic(self, name: str) -> str:
         """An event topic by the contract's name."""
         return self.topic_prefix + name
@@ -51,6 +56,7 @@ class Deployment:
             "KAFKA__BOOTSTRAP": self.bootstrap,
             "KAFKA__TOPIC_PREFIX": self.topic_prefix,
             "KAFKA__READINGS_TOPIC": self.readings_topic,
+            "ALERTING__TOPIC": self.alerts_topic,
             "KAFKA__GROUP": f"{self.topic_prefix}group",
             # The shortest that still tells a slow worker on a busy machine from a dead one.
             "KAFKA__SESSION_TIMEOUT_S": "6",
