@@ -111,8 +111,9 @@ async def test_what_is_not_a_reading_is_not_the_end(
     await until(monitor, {"nps": 5.0, "csat": 1.0})
 
 
-async def test_ten_thousand_series(monitor: Monitor, publishing: Publishing) -> None:
-    many = [reading(segment={"channel": f"c{n}"}) for n in range(10_000)]
+@pytest.mark.parametrize("number", [500, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_many_series(monitor: Monitor, publishing: Publishing, number: int) -> None:
+    many = [reading(segment={"channel": f"c{n}"}) for n in range(number)]
     client = monitor.hub.subscribe(Filter())
     await names(client)
     await publishing.tick(*many)
@@ -120,8 +121,8 @@ async def test_ten_thousand_series(monitor: Monitor, publishing: Publishing) -> 
     async def rows() -> int:
         return len(monitor.hub.rows)
 
-    await eventually(rows, lambda n: n == 10_002, what="all of them")
-    assert len(monitor.hub.keys()) == 10_002
+    await eventually(rows, lambda n: n == number + 2, what="all of them")
+    assert len(monitor.hub.keys()) == number + 2
 
 
 def test_a_ring_is_bounded() -> None:
