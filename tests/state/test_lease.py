@@ -32,12 +32,21 @@ class Leader:
         last = await self._redis.hget(self.keys.status, "revision") if after is None else after
         arguments: list[Any] = [self.lease.token, self.lease.ttl_ms, revision, int(last or 0)]
         arguments += [2, "leader", self.lease.token, 100]
+        arguments += [0, 100, 0]  # no alerts, no changes of any
         for key, row in (rows or {"nps|1h|all": revision}).items():
             arguments += [key, json.dumps(row)]
         keys = self.keys
         return bool(
             await self._publish(
-                keys=[keys.lease, keys.status, keys.readings, keys.updates], args=arguments
+                keys=[
+                    keys.lease,
+                    keys.status,
+                    keys.readings,
+                    keys.updates,
+                    keys.alerts,
+                    keys.outbox,
+                ],
+                args=arguments,
             )
         )
 
