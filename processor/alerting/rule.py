@@ -127,16 +127,16 @@ class Rule(BaseModel):
             sizes = [
                 size
                 for size, is_given in (
-                    (f"{self.min_change:g}", self.min_change),
-                    (f"{self.min_change_percent:g} %", self.min_change_percent),
+                    (f"{self.min_change:.15g}", self.min_change),
+                    (f"{self.min_change_percent:.15g} %", self.min_change_percent),
                 )
                 if is_given
             ]
             atleast = f" of at least {' and '.join(sizes)}" if sizes else ""
             return f"significant {word}{atleast} against the window before"
         word, limit = ("below", self.below) if self.below is not None else ("above", self.above)
-        until = "" if self.recovers_at is None else f", until {self.recovers_at:g}"
-        return f"{word} {limit:g}{until}"
+        until = "" if self.recovers_at is None else f", until {self.recovers_at:.15g}"
+        return f"{word} {limit:.15g}{until}"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
