@@ -10,10 +10,7 @@ from typing import Any, Final
 import typer
 from pydantic import ValidationError
 from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from processor.alerting.advice import advice_on
@@ -23,29 +20,15 @@ from processor.alerting.rule import Rule
 from processor.cli.alerts_receivers import misnamed, untold
 from processor.cli.tables import plain, table
 from processor.monitor.directions import better_of
-from processor.settings import Settings, configuration_file, load_settings
+from processor.settings import Settings, SourcedSettings, load_settings
 
 
-class _Tables(BaseSettings):
+class _Tables(SourcedSettings):
     """The tables ``[[alerts]]`` as they are written: each is read by itself, with its errors."""
 
     model_config = SettingsConfigDict(env_prefix="CX_", extra="ignore")
 
     alerts: tuple[Any, ...] | None = None
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The same places as those of the whole configuration."""
-        del dotenv_settings, file_secret_settings
-        file = TomlConfigSettingsSource(settings_cls, configuration_file())
-        return init_settings, env_settings, file
 
 
 @dataclass(frozen=True, slots=True)

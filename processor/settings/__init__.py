@@ -25,6 +25,7 @@ from processor.settings.sections import (
 from processor.settings.whole import (
     ConfigurationError,
     Settings,
+    SourcedSettings,
     configuration_file,
     load_settings,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Receiver",
     "RedisSettings",
     "Settings",
+    "SourcedSettings",
     "Target",
     "WebhookReceiver",
     "WorkerSettings",

@@ -39,7 +39,25 @@ class ConfigurationError(ValueError):
     """The configuration is not usable; the message says which setting and why, a line each."""
 
 
-class Settings(BaseSettings):
+class SourcedSettings(BaseSettings):
+    """Read from arguments, the environment, and the file, in this order."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over the file."""
+        del dotenv_settings, file_secret_settings
+        file = TomlConfigSettingsSource(settings_cls, configuration_file())
+        return init_settings, env_settings, file
+
+
+class Settings(SourcedSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
@@ -63,20 +81,6 @@ class Settings(BaseSettings):
     """The rules; the shipped ones where ``None``, and none at all where empty."""
     notify: Receivers = ()
     """Who is told of alerts."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, and that over the file."""
-        del dotenv_settings, file_secret_settings
-        file = TomlConfigSettingsSource(settings_cls, configuration_file())
-        return init_settings, env_settings, file
 
     def shown(self) -> dict[str, Any]:
         """Every setting with secrets hidden."""
