@@ -10,7 +10,7 @@ rhythm of a day:
   windows is told as missed.
 
 A minute lies between evaluations: that much later, at most, is what is told here than it is live.
-With ``--days 7 --seeds 1 2 3`` it takes a quarter of an hour of one core.
+With ``--days 7 --seeds 1 2 3`` it takes about half an hour of one core.
 """
 
 import argparse
