@@ -113,9 +113,7 @@ class Dispatcher:
             while is_leader():
                 await sleep(_LEADS_S)
         finally:
-            await cancel_until_done(tasks)
-            for lane in lanes:
-                await lane.close()
+            await _whatever_comes(_end(tasks, lanes))
 
     async def _ring(self, bells: Sequence[asyncio.Event]) -> None:
         """Ring whenever there is something new in the outbox."""
@@ -126,6 +124,26 @@ class Dispatcher:
             while not await self._outbox.wait(last, self._wait_ms):
                 pass
             last = await self._outbox.last_id()
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"], lanes: Sequence[Lane]) -> None:
+    await cancel_until_done(tasks)
+    for lane in lanes:
+        await lane.close()
+
+
+async def _whatever_comes(work: Coroutine[Any, Any, None]) -> None:
+    """Do work that is short to its end, also where we are cancelled meanwhile, even repeatedly."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            is_cancelled = True
+    task.result()
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 def sender_of(receiver: AnyReceiver, external_url: str) -> Sender:

@@ -62,7 +62,7 @@ async def test_a_group_reads_and_commits(kafka_bootstrap: str, topic_prefix: str
         assert await consumer.committed(TopicPartition(topic, 0)) == 2
 
 
-@pytest.mark.parametrize("end", ["restart", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("restart", marks=pytest.mark.soak), "kill"])
 async def test_coming_back_keeps_port_and_data(
     broker: EmbeddedKafka, topic_prefix: str, end: str
 ) -> None:
@@ -101,6 +101,7 @@ async def test_the_given_configuration_holds(broker: EmbeddedKafka, topic_prefix
         await produce(broker.bootstrap, topic_prefix + "large", [b"x" * 60_000])
 
 
+@pytest.mark.soak
 async def test_a_folder_of_the_callers_opens_on_other_ports(
     tmp_path: Path,
 ) -> None:

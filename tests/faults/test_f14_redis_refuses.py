@@ -56,7 +56,7 @@ async def everything(scenario: Scenario) -> dict[bytes, bytes]:
     ("refuse", "accept", "refusal"),
     [
         pytest.param(fill, make_room, "maxmemory", id="full"),
-        pytest.param(demote, promote, "read only replica", id="read-only"),
+        pytest.param(demote, promote, "read only replica", id="read-only", marks=pytest.mark.soak),
     ],
 )
 @pytest.mark.timeout(120)

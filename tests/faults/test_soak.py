@@ -23,7 +23,7 @@ from tests.faults.soak import RESUME_WITHIN_S, RandomFaults
 from tests.harness.running import say
 
 SECONDS = float(os.environ.get("CX_SOAK_SECONDS") or 1_800)
-SHORT_S = 25.0
+SHORT_S = 15.0
 
 
 async def survives(

@@ -91,7 +91,9 @@ def test_they_are_told_within_their_bounds(expected: list[Row]) -> None:
     assert rows["average_purchase_value"]["value"] == 10.0
 
 
-@pytest.mark.parametrize(("batch_lines", "partitions"), [(97, 1), (5000, 4)])
+@pytest.mark.parametrize(
+    ("batch_lines", "partitions"), [pytest.param(97, 1, marks=pytest.mark.soak), (5000, 4)]
+)
 def test_batches_partitions_and_order_change_no_byte(
     tmp_path: Path, lines: list[bytes], expected: list[Row], batch_lines: int, partitions: int
 ) -> None:

@@ -123,6 +123,7 @@ async def test_a_broker_out_of_reach_is_one_clear_error() -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.soak
 async def test_a_broker_that_dies_on_the_way_is_one_clear_error(prefix: str) -> None:
     endless = simulate(seed=7, rate=500, start_ms=START_MS, duration_s=None)
     with EmbeddedKafka() as kafka:

@@ -42,7 +42,7 @@ def test_no_event_id_comes_twice() -> None:
     assert len({event["event_id"] for event in stream()}) == len(stream())
 
 
-@pytest.mark.parametrize("rate", [5.0, 200.0, 3000.0])
+@pytest.mark.parametrize("rate", [5.0, 200.0, pytest.param(3000.0, marks=pytest.mark.soak)])
 def test_the_rate_is_the_one_asked_for(rate: float) -> None:
     # A Poisson count deviates by more than four roots of its mean once in 16,000 runs.
     expected = rate * 60
@@ -111,6 +111,7 @@ def test_jitter_disturbs_the_order_and_nothing_else() -> None:
     assert disturbed == run(jitter_s=2.0)
 
 
+@pytest.mark.soak
 def test_memory_is_bounded_however_long_it_runs() -> None:
     # Four simulated days: thousands of sessions and tickets come and go, the programme fills.
     simulator = Simulator(seed=7, rate=1.0, start_ms=START_MS)

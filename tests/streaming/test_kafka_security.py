@@ -193,7 +193,9 @@ def test_the_doctor_is_content_over_a_secured_listener(
     monkeypatch.setenv("CX_KAFKA__TOPIC_PREFIX", deployment.topic_prefix)
     monkeypatch.setenv("CX_KAFKA__READINGS_TOPIC", deployment.readings_topic)
     monkeypatch.setenv("CX_REDIS__URL", deployment.redis_url)
+    monkeypatch.setenv("CX_ALERTING__TOPIC", deployment.alerts_topic)
     assert main(["simulate", "--duration", "1s", "--rate", "50", "--steady"]) == 0
+    assert main(["topics", "create"]) == 0
     capsys.readouterr()
     assert main(["doctor"]) == 0
     out, _ = capsys.readouterr()

@@ -155,6 +155,7 @@ async def survives(
         assert code == 0
 
 
+@pytest.mark.soak  # tests/faults/test_f01_kills.py has twenty, in every run
 @pytest.mark.timeout(240)
 async def test_six_kills_lose_nothing_and_count_nothing_twice(
     deployment: Deployment, state: StoredState, tmp_path: Path
