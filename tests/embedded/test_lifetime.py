@@ -111,6 +111,7 @@ def test_ctrl_c_reaches_the_parent_only() -> None:
     then = """
 import redis
 try:
+    tell(ready=True)
     signal.pause()
 except KeyboardInterrupt:
     tell(answers=redis.Redis.from_url(servers[0].url).ping())
@@ -118,6 +119,7 @@ except KeyboardInterrupt:
     tell(running=servers[0].running)
 """
     with parent(then) as (process, facts):
+        assert hear(process.stdout) == {"ready": True}  # from here on it is caught
         os.killpg(process.pid, signal.SIGINT)  # what a terminal does
         assert hear(process.stdout) == {"answers": True}
         assert hear(process.stdout) == {"running": False}
