@@ -347,7 +347,9 @@ class Partitions:
             partition.beat_at = now
             return True
         engine = partition.engine
-        return engine.has_changes or bool(partition.letters)
+        # Marks of a replay move the offset and may change nothing: it is stored all the same.
+        moved = partition.next_offset != (partition.store.offset or 0)
+        return engine.has_changes or bool(partition.letters) or moved
 
     def _is_idle(self, partition: OwnedPartition, now: float) -> bool:
         return (
