@@ -116,7 +116,7 @@ class Lane:
             drained = await self._read(groups)
             if look:
                 looked_ms = self._now_ms()
-                self._silences = await self._outbox.silences()
+                self._silences = await self._outbox.silences(self._now_ms())
                 if drained:
                     groups.reconcile(current, looked_ms, self._muted)
             await self._keep(groups)
@@ -172,7 +172,7 @@ class Lane:
         due_ms = groups.next_due_ms()
         if due_ms is None or max(due_ms, self._not_before_ms) > now_ms:
             return False
-        self._silences = await self._outbox.silences()
+        self._silences = await self._outbox.silences(self._now_ms())
         notification = groups.due(now_ms, self._muted)
         if notification is None:
             return True

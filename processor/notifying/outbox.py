@@ -13,6 +13,7 @@ from processor.notifying.notification import AlertRow, Notification, Told
 from processor.state.keys import Keys
 from processor.state.replies import text
 from processor.state.scripts import Script, source
+from processor.state.silences import Silences
 from schemas.alerts import Alert
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Outbox:
         self._redis = redis
         self._keys = keys
         self._keep = Script(redis, source("told"))
+        self._silences = Silences(redis, keys)
 
     async def last_id(self) -> str:
         """The id of the last entry, ``0-0`` where there is none."""
@@ -71,16 +73,9 @@ class Outbox:
                 found[text(name)] = alert
         return found
 
-    async def silences(self) -> list[Silence]:
-        """Those that are stored; one that cannot be read is logged and mutes nothing."""
-        stored: Any = await self._redis.hgetall(self._keys.silences)
-        found: list[Silence] = []
-        for name, value in stored.items():
-            try:
-                found.append(Silence.model_validate_json(value))
-            except ValidationError:
-                log.warning("the silence %r cannot be read and mutes nothing", text(name))
-        return found
+    async def silences(self, now_ms: int) -> list[Silence]:
+        """Those in force now; one that cannot be read mutes nothing."""
+        return await self._silences.read(now_ms)
 
     # -- receivers ------------------------------------------------------------------------------
 
