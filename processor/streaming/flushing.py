@@ -60,12 +60,18 @@ class Flusher:
     async def flush(self, partition: OwnedPartition, consumer: BatchConsumer | None) -> None:
         """Write all that a partition has gathered, with the next offset; tries until it is done.
 
-        Where the partition is no longer ours it is marked as lost, and nothing is written.
+        One at a time for a partition. Where it is no longer ours it is marked as lost, and nothing
+        is written.
 
         Raises:
             Fenced: another worker owns it.
             OffsetMoved: the store is not as this worker left it.
         """
+        async with partition.flushing:
+            if not partition.lost:
+                await self._flush(partition, consumer)
+
+    async def _flush(self, partition: OwnedPartition, consumer: BatchConsumer | None) -> None:
         began, engine = time.monotonic(), partition.engine
         while not await self._is_ready(partition):
             if partition.lost:

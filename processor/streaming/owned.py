@@ -44,6 +44,8 @@ class OwnedPartition:
         completeness: what its counts lack.
         untold: statistics that go with the next flush.
         tells: a flush is due though no event came.
+        flushing: held by whoever flushes: a flush that overtook another would hide it, as they
+            follow the same one.
     """
 
     tp: TP
@@ -61,6 +63,7 @@ class OwnedPartition:
     completeness: Completeness = WHOLE
     untold: Counter[str] = field(default_factory=Counter)
     tells: bool = False
+    flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def resume(self, resumption: Resumption) -> None:
         """Go on as was decided; a flush tells it at once, though no event comes."""

@@ -25,3 +25,30 @@ async def test_a_reader_is_cancelled_at_any_moment(redis_url: str, turns: int) -
     await asyncio.wait_for(cancel_until_done([task]), 5)
     await client.aclose()
     assert task.cancelled()
+
+
+async def test_whoever_is_cancelled_while_ending_others_leaves_none_behind() -> None:
+    """As at a stop: the flush task ends its flights, and is told again to end."""
+    tries = 0
+
+    async def lose_cancellations() -> None:
+        nonlocal tries
+        while tries < 5:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                tries += 1
+
+    flight = asyncio.create_task(lose_cancellations())
+
+    async def fly() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await cancel_until_done([flight])
+
+    task = asyncio.create_task(fly())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(cancel_until_done([task]), 5)
+    assert flight.done()
+    assert task.cancelled()

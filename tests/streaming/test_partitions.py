@@ -96,6 +96,24 @@ async def test_a_flush_cut_short_by_the_stop_loses_nothing(redis: Redis, redis_p
         assert await counted(redis, prefix) == 15
 
 
+async def test_a_flush_waits_for_the_one_before_it(redis: Redis, redis_prefix: str) -> None:
+    """They carry the same number: the one that came second would not be written at all."""
+    prefix, letters = redis_prefix.rstrip(":"), HeldLetters()
+    consumer = owning(redis, prefix, letters)
+    consumer.log = [answer(0), b"not JSON", answer(1)]
+    await consumer.perform_seek()
+    await consumer.deliver(2)
+    first = asyncio.create_task(consumer.partitions.flush_all())
+    await letters.asked.wait()
+    await consumer.deliver()
+    second = asyncio.create_task(consumer.partitions.flush_all())
+    await asyncio.wait([second], timeout=0.2)
+    letters.go_on.set()
+    await asyncio.gather(first, second)
+    assert consumer.partitions.stored_offset(SURVEYS) == 3
+    assert await counted(redis, prefix) == 2
+
+
 async def test_a_partition_whose_dead_letters_are_refused_holds_up_no_other(
     redis: Redis, redis_prefix: str
 ) -> None:
