@@ -183,3 +183,25 @@ def silence(
     else:
         wanted = Wanted(rule, labels_of(label or []), until_of(for_), comment, author)
         asyncio.run(add_silence(load_settings(), wanted, json=json))
+
+
+@alerts.command()
+def undelivered(
+    *,
+    receiver: Annotated[
+        str | None, typer.Option(help="only notifications for the receiver of this name")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="a JSON object each")] = False,
+) -> None:
+    """Notifications that a receiver refused or could not be told in time, and why: newest first.
+
+    The last 1,000 are kept.
+
+    Example: cxpulse alerts undelivered --receiver pager
+    """
+    import asyncio
+
+    from processor.cli.alerts_undelivered import show_undelivered
+    from processor.settings import load_settings
+
+    asyncio.run(show_undelivered(load_settings(), receiver=receiver, json=json))

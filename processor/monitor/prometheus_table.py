@@ -23,6 +23,7 @@ from processor.monitor.prometheus import (
 from processor.monitor.prometheus_alerts import alert_families
 from processor.monitor.prometheus_api import build_info, redis_up, stream_families
 from processor.monitor.prometheus_series import choose_series
+from processor.notifying.counters import NotifyingCounters
 from processor.state.live import PartitionProgress, Snapshot, Status
 from processor.streaming import progress
 from processor.streaming.counters import WorkerCounters
@@ -83,6 +84,7 @@ def worker_families() -> list[Metric]:
     counters = WorkerCounters([EventType.PURCHASE])
     counters.flushed(EventType.PURCHASE, {"counted": 1}, ["invalid_json"], 0.1)
     counters.failed("redis", ConnectionError())
+    NotifyingCounters(["example"], counters.registry)
     health = Health(ready_lag_max=1)
     partition = progress.PartitionProgress("t-0", 1, 1, 1, 1, 1, 1, 0, topic="t")
     answer = progress.Answer(None)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -26,6 +27,25 @@ UNDELIVERED_LENGTH: Final = 1_000
 
 _ALERTS_KEPT: Final = 100
 """Alerts of a notification that was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A notification that could not be told.
+
+    Attributes:
+        receiver: who was to be told.
+        at_ms: when it was given up.
+        reason: why.
+        count: alerts in it.
+        alerts: the first of them.
+    """
+
+    receiver: str
+    at_ms: int
+    reason: str
+    count: int
+    alerts: list[AlertRow]
 
 
 class Outbox:
@@ -122,6 +142,23 @@ class Outbox:
             maxlen=UNDELIVERED_LENGTH,
             approximate=True,
         )
+
+    async def given_up(self, most: int = UNDELIVERED_LENGTH) -> list[GivenUp]:
+        """The last notifications that were given up, newest first."""
+        entries: Any = await self._redis.xrevrange(self._keys.undelivered, count=most)
+        found = (
+            {text(name): text(value) for name, value in fields.items()} for _, fields in entries
+        )
+        return [
+            GivenUp(
+                receiver=fields["receiver"],
+                at_ms=int(fields["at"]),
+                reason=fields["reason"],
+                count=int(fields["count"]),
+                alerts=json.loads(fields["alerts"]),
+            )
+            for fields in found
+        ]
 
 
 def _alert(value: bytes, what: str) -> AlertRow | None:

@@ -1,5 +1,6 @@
 """``cxpulse alerts``: what is told of rules, of history, and of alerts in a real Redis."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,10 @@ from processor.alerting.alert import AlertRow
 from processor.alerting.evaluator import Evaluator
 from processor.alerting.rule import Rule
 from processor.cli import main
+from processor.notifying.notification import Notification
+from processor.notifying.outbox import Outbox
 from processor.state.keys import Keys
-from processor.state.redis_url import sync_client
+from processor.state.redis_url import async_client, sync_client
 from processor.state.replies import text
 
 LOW: Final[Mapping[str, Any]] = {
@@ -376,6 +379,38 @@ def test_list_shows_what_is_firing_and_who_silenced_it(
     ]
     assert "the stored alert 'junk' cannot be read" in told
     assert "1 firing, 1 pending, 1 resolved, 1 silenced" in told
+
+
+def test_undelivered_shows_what_was_given_up_and_why(
+    deployment: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def give_up() -> None:
+        client = async_client(os.environ["CX_REDIS__URL"])
+        outbox = Outbox(client, Keys(os.environ["CX_REDIS__PREFIX"]))
+        rows = list(decided().values())
+        for minute, (receiver, reason, alerts) in enumerate(
+            [("pager", "answered 410", rows[:1]), ("mail", "timed out\x1b[2J", rows)]
+        ):
+            now_ms = START_MS + minute * MINUTE_MS
+            await outbox.give_up(receiver, reason, Notification((), ongoing=tuple(alerts)), now_ms)
+        await client.aclose()
+
+    assert main(["alerts", "undelivered"]) == 0
+    assert capsys.readouterr() == ("", "0 notifications could not be told\n")
+    asyncio.run(give_up())
+    assert main(["alerts", "undelivered"]) == 0
+    said, told = capsys.readouterr()
+    header, newest, oldest = said.splitlines()
+    assert header.split() == ["when", "receiver", "alerts", "why"]
+    assert newest.startswith("2026-03-01T12:01:00Z  mail      NPS low (3)  timed out\ufffd[2J")
+    assert oldest.startswith("2026-03-01T12:00:00Z  pager     NPS low      answered 410")
+    assert told == "2 notifications could not be told\n"
+    assert main(["alerts", "undelivered", "--receiver", "pager", "--json"]) == 0
+    said, told = capsys.readouterr()
+    (row,) = map(json.loads, said.splitlines())
+    assert (row["receiver"], row["reason"], row["count"]) == ("pager", "answered 410", 1)
+    assert row["alerts"][0]["name"] == "NPS low"
+    assert told == "1 notification could not be told\n"
 
 
 def test_silences_are_listed_and_removed(
