@@ -34,13 +34,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from faust.stores.base import SerializedStore
-from faust.streams import current_event
 from faust.tables.objects import ChangeloggedObjectManager
 from faust.types import TP
 from faust.types.stores import KT, VT
 from redis.exceptions import RedisError
 
 from processor.state.redis_url import parse_redis_url, redact, sync_client
+from processor.state.store_partitions import TablePartitions
 from processor.state.store_scripts import ADVANCE, APPLY, CLEAR
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class RedisStore(SerializedStore[KT, VT]):
             str(url), **{"timeout_s": 2.0, "connect_timeout_s": 2.0} | settings
         )
         self._seen_offsets: dict[int, int] = {}
+        self._partitions = TablePartitions(app, self.table, self.table_name)
         # Partitions whose data may lack changelog records above the stored offset.
         self._incomplete: set[int] = set()
         self._recovered: set[int] = set()
@@ -218,8 +219,8 @@ class RedisStore(SerializedStore[KT, VT]):
             TypeError: A record has no key.
             RedisStoreError: Redis did not answer; the batch may be sent again.
         """
-        actives = self._active_partitions()
-        topic = self._changelog_topic
+        actives = self._partitions.active()
+        topic = self._partitions.changelog_topic
         arguments: dict[int, list[bytes | str | int]] = {}
         last_offsets: dict[int, int] = {}
         for event in batch:
@@ -263,44 +264,8 @@ class RedisStore(SerializedStore[KT, VT]):
     def _holds_changelogged_objects(self) -> bool:
         return isinstance(cast("Any", self.table).data, ChangeloggedObjectManager)
 
-    # -- partitions
-
-    @property
-    def _changelog_topic(self) -> str:
-        return cast("str", cast("Any", self.table).changelog_topic_name)
-
     def _key(self, partition: int) -> str:
         return f"{self._key_start}{partition}}}"
-
-    def _active_partitions(self) -> set[int]:
-        topic = self._changelog_topic
-        return {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == topic}
-
-    def _partition_by_hash(self, key: bytes) -> int:
-        return self.app.producer.key_partition(self._changelog_topic, key).partition
-
-    def _partition_to_write(self, key: bytes) -> int:
-        if self.table.use_partitioner:
-            return self._partition_by_hash(key)
-        event = current_event()
-        if event is None:
-            raise RuntimeError(
-                f"table {self.table_name!r}: the partition of a key is that of the event being "
-                "processed, and there is none: write from an agent, or set use_partitioner=True"
-            )
-        return event.message.partition
-
-    def _partitions_to_search(self, key: bytes) -> list[int]:
-        if self.table.use_partitioner:
-            return [self._partition_by_hash(key)]
-        event = current_event()
-        if event is None:
-            return sorted(self._active_partitions())
-        here = event.message.partition
-        # Every worker may read all of a global table; the event's own partition comes first.
-        return (
-            [here, *sorted(self._active_partitions() - {here})] if self.table.is_global else [here]
-        )
 
     # -- the mapping
 
@@ -311,7 +276,7 @@ class RedisStore(SerializedStore[KT, VT]):
             super().__setitem__(key, value)
 
     def _get(self, key: bytes) -> bytes | None:
-        partitions = self._partitions_to_search(key)
+        partitions = self._partitions.to_search(key)
         field = _DATA_MARK + key
         with self._errors("read"):
             if len(partitions) == 1:
@@ -335,7 +300,7 @@ class RedisStore(SerializedStore[KT, VT]):
     def _write(self, items: list[tuple[bytes, bytes | None]]) -> None:
         if not items:
             return
-        placed = [(self._partition_to_write(key), key, value) for key, value in items]
+        placed = [(self._partitions.to_write(key), key, value) for key, value in items]
         with self._errors("write", {partition for partition, _, _ in placed}):
             pipeline = self._client.pipeline(transaction=False)
             for partition, key, value in placed:
@@ -353,7 +318,7 @@ class RedisStore(SerializedStore[KT, VT]):
         self._delete(key)
 
     def _delete(self, key: bytes) -> bool:
-        partitions = self._partitions_to_search(key)
+        partitions = self._partitions.to_search(key)
         with self._errors("delete", set(partitions)):
             pipeline = self._client.pipeline(transaction=False)
             for partition in partitions:
@@ -365,7 +330,7 @@ class RedisStore(SerializedStore[KT, VT]):
         return cast("KT", cast("Any", self.table)._to_key(super()._decode_key(key)))  # noqa: SLF001
 
     def _iteritems(self) -> Iterator[tuple[bytes, bytes]]:
-        for partition in sorted(self._active_partitions()):
+        for partition in sorted(self._partitions.active()):
             seen: set[bytes] = set()  # HSCAN may repeat fields while the hash grows
             cursor = 0
             while True:
@@ -390,7 +355,7 @@ class RedisStore(SerializedStore[KT, VT]):
     def _size(self) -> int:
         with self._errors("count"):
             pipeline = self._client.pipeline(transaction=False)
-            for partition in sorted(self._active_partitions()):
+            for partition in sorted(self._partitions.active()):
                 pipeline.hlen(self._key(partition))
                 pipeline.hexists(self._key(partition), "@")
             counts = pipeline.execute()
@@ -401,7 +366,7 @@ class RedisStore(SerializedStore[KT, VT]):
         return dict(self.items())
 
     def _clear(self) -> None:
-        partitions = self._active_partitions()
+        partitions = self._partitions.active()
         with self._errors("clear", partitions):
             pipeline = self._client.pipeline(transaction=False)
             for partition in sorted(partitions):
