@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs golden bench soak lock clean
+.PHONY: help demo test lint format docs golden budgets bench soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ docs: .venv/installed-dev ## write the generated pages again: the metrics and ru
 
 golden: .venv/installed-dev ## write the golden readings again: shows what differs and asks; YES=1 does not ask
 	@$(BIN)/python -m tests.golden
+
+budgets: .venv/installed-dev ## write the budgets of the counting path again: shows what differs and asks; YES=1 does not ask
+	@$(BIN)/python -m tests.performance
 
 bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,7 +1,7 @@
 """`Partitions` on a real Redis, with a log in memory instead of Kafka's consumer."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -194,13 +194,19 @@ class _Table:
 
 
 def owning(
-    redis: Redis, prefix: str, letters: DeadLetters | None = None, *, owner: str = "a"
+    redis: Redis,
+    prefix: str,
+    letters: DeadLetters | None = None,
+    *,
+    owner: str = "a",
+    event_type: EventType = EventType.SURVEY_RESPONSE,
+    clock: Callable[[], int] = now_ms,
 ) -> LogConsumer:
-    """One worker's partitions, and the consumer that feeds them."""
+    """One worker's partitions, and the consumer that feeds them: surveys, unless told otherwise."""
     keys, config = Keys(prefix), EngineConfig()
     segmentation = Segmentation(config.segment_sets, config.segment_cap)
     partitions = Partitions(
-        topics={SURVEYS.topic: EventType.SURVEY_RESPONSE},
+        topics={SURVEYS.topic: event_type},
         config=config,
         table=cast("Any", _Table(redis, keys)),
         base_register=BaseRegister(
@@ -212,6 +218,6 @@ def owning(
         owner=owner,
         flush_interval_s=0.05,
         idle_after_s=60,
-        now_ms=now_ms,
+        now_ms=clock,
     )
     return LogConsumer(partitions)

@@ -1,0 +1,1 @@
+"""Guards of what counting, flushing and publishing take: numbers of things, not of seconds."""
