@@ -143,6 +143,10 @@ class BaseTotals:
         """Every series that has a base."""
         return self._series.keys()
 
+    def may_have(self, series: str) -> bool:
+        """Whether a series may have a base, for all that is kept beside the panes."""
+        return bool(self._told) or series in self._series
+
     def source(self, series: str, span: Span) -> "_Bases | None":
         """The bases of a series at the start and end of a span."""
         bases = self._told.union(self._of(series))

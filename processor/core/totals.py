@@ -10,63 +10,111 @@
 When the window slides by a pane, that pane's counters enter the current total; the pane that
 falls off its start moves to the previous total; and the one that falls off the previous window
 leaves. Nothing is summed again, so a slide costs what the three panes hold, however long the
-window is.
+window is. Panes and totals are columns over numbered cells (`processor.core.cells`): a pane is
+added or taken away in one step.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from processor.core.base_totals import BaseTotals
-from processor.core.bases import CELL
+from processor.core.bases import BASES, CELL
+from processor.core.cells import CellNumbers, Cells, Narrow, Numbers
 from processor.core.estimate import Counts
+from processor.core.pane_columns import PaneColumns
 from processor.core.panes import Tier, Window, tiers_of
-from processor.core.rollup import PaneDeltas, add_into
+from processor.core.rollup import PaneDeltas
 from processor.core.sampled_panes import PaneSamples, SampledPanes
-from processor.core.window_counts import Beside, Span, WindowCounts
+from processor.core.window_counts import Beside, Source, Span, WindowCounts
 
 Counters = dict[str, int]
-BySeries = dict[str, Counters]
+Marks = NDArray[np.bool_]
+Panes = dict[int, PaneColumns]
+"""Pane start (ms) → its counters."""
 
-_NOTHING: Final[Counters] = {}
+_MOVES: Final = frozenset(f"{base}.{move}" for base in BASES for move in ("joined", "left"))
+"""Counters of those who join a base and leave it."""
 
 
 class WindowTotals:
-    """One window's current and previous totals, by series.
+    """One window's current and previous totals, by cell.
 
     Args:
         window: its size and panes.
+        cells: the numbers of all counters.
         beside: what is kept beside the counters.
     """
 
-    __slots__ = ("_beside", "changed", "current", "end_ms", "previous", "window")
+    __slots__ = (
+        "_beside",
+        "_cells",
+        "_changed",
+        "_current",
+        "_marks",
+        "_previous",
+        "end_ms",
+        "window",
+    )
 
-    def __init__(self, window: Window, beside: Sequence[Beside] = ()) -> None:
+    def __init__(self, window: Window, cells: Cells, beside: Sequence[Beside] = ()) -> None:
         self.window = window
+        self._cells = cells
         self._beside = tuple(beside)
         self.end_ms = 0
-        self.current: BySeries = {}
-        self.previous: BySeries = {}
-        self.changed: set[str] = set()
+        self._current: Numbers = np.zeros(0, np.int64)
+        self._previous: Numbers = np.zeros(0, np.int64)
+        self._changed: set[str] = set()
+        self._marks: Marks = np.zeros(0, np.bool_)
 
     @property
     def start_ms(self) -> int:
         """The inclusive start of the current window."""
         return self.end_ms - self.window.size_ms
 
+    @property
+    def changed(self) -> set[str]:
+        """The series that may say something new; its owner clears it."""
+        marked = np.flatnonzero(self._marks)
+        if len(marked):
+            self._marks[marked] = False
+            self._changed.update(map(self._cells.series.__getitem__, marked.tolist()))
+        return self._changed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither this window nor the one before holds anything."""
+        return not (self._current.any() or self._previous.any())
+
+    def series(self) -> Iterable[str]:
+        """Every series with a counter in this window or the one before."""
+        cells = np.flatnonzero(np.logical_or(self._current, self._previous))
+        numbers = np.unique(self._cells.series_of(cells.astype(np.uint32)))
+        return map(self._cells.series.__getitem__, numbers.tolist())
+
     def counts(self, series: str) -> Counts:
         """What is known of the current window."""
-        return self._with_sources(series, self.current, previous=False)
+        return self._with_sources(series, self.counters(series), previous=False)
 
     def previous_counts(self, series: str) -> Counts:
         """What is known of the window just before."""
-        return self._with_sources(series, self.previous, previous=True)
+        return self._with_sources(series, self.previous_counters(series), previous=True)
 
-    def _with_sources(self, series: str, totals: BySeries, *, previous: bool) -> Counts:
+    def counters(self, series: str) -> Counters:
+        """The counters of the current window."""
+        return self._cells.read(series, self._current)
+
+    def previous_counters(self, series: str) -> Counters:
+        """The counters of the window just before."""
+        return self._cells.read(series, self._previous)
+
+    def _with_sources(self, series: str, counters: Counters, *, previous: bool) -> Counts:
         size_ms, window = self.window.size_ms, self.window
         end_ms = self.end_ms - size_ms if previous else self.end_ms
         span = Span(window.name, previous, end_ms - size_ms, end_ms, window.pane_ms)
-        counters = totals.get(series, _NOTHING)
         found = (beside.source(series, span) for beside in self._beside)
         sources = [source for source in found if source is not None]
         return WindowCounts(counters, sources) if sources else counters
@@ -74,18 +122,29 @@ class WindowTotals:
     def touch(self, start_ms: int, series: str) -> None:
         """Note that something beside the counters changed in the pane at ``start_ms``."""
         if self.start_ms - self.window.size_ms <= start_ms < self.end_ms:
-            self.changed.add(series)
+            self._changed.add(series)
 
-    def add(self, start_ms: int, series: str, increments: Counters) -> None:
+    def fit(self) -> None:
+        """Make room for every cell there is."""
+        missing = self._cells.room - len(self._current)
+        if missing:
+            self._current = np.concatenate((self._current, np.zeros(missing, np.int64)))
+            self._previous = np.concatenate((self._previous, np.zeros(missing, np.int64)))
+            self._marks = np.concatenate((self._marks, np.zeros(missing, np.bool_)))
+
+    def add(self, start_ms: int, cells: CellNumbers, counts: Narrow) -> None:
         """Count increments of the pane at ``start_ms``, if a window covers it."""
         if start_ms >= self.end_ms:
             return
         if start_ms >= self.start_ms:
-            self._add(self.current, series, increments, 1)
+            self._current[cells] += counts
         elif start_ms >= self.start_ms - self.window.size_ms:
-            self._add(self.previous, series, increments, 1)
+            self._previous[cells] += counts
+        else:
+            return
+        self._marks[self._cells.series_of(cells)] = True
 
-    def slide(self, end_ms: int, panes: dict[int, BySeries]) -> None:
+    def slide(self, end_ms: int, panes: Panes) -> None:
         """Move the window's end forward to ``end_ms`` over the tier's panes."""
         size, old_end = self.window.size_ms, self.end_ms
         if end_ms <= old_end:
@@ -94,31 +153,29 @@ class WindowTotals:
             self._rebuild(end_ms, panes)
             return
         self.end_ms = end_ms
-        for boundary, target, sign in (
-            (0, self.current, 1),
-            (size, self.current, -1),
-            (size, self.previous, 1),
-            (2 * size, self.previous, -1),
+        for boundary, gains, loses in (
+            (0, self._current, None),
+            (size, self._previous, self._current),
+            (2 * size, None, self._previous),
         ):
             for start in range(old_end - boundary, end_ms - boundary, self.window.pane_ms):
-                for series, counters in panes.get(start, {}).items():
-                    self._add(target, series, counters, sign)
+                pane = panes.get(start)
+                if pane is None:
+                    continue
+                cells, counts = pane.columns()
+                if gains is not None:
+                    gains[cells] += counts
+                if loses is not None:
+                    loses[cells] -= counts
+                self._marks[self._cells.series_of(cells)] = True
 
-    def _rebuild(self, end_ms: int, panes: dict[int, BySeries]) -> None:
-        self.changed.update(self.current, self.previous)
-        self.current.clear()
-        self.previous.clear()
+    def _rebuild(self, end_ms: int, panes: Panes) -> None:
+        self._changed.update(self.series())
+        self._current[:] = 0
+        self._previous[:] = 0
         self.end_ms = end_ms
-        for start, by_series in panes.items():
-            for series, counters in by_series.items():
-                self.add(start, series, counters)
-
-    def _add(self, target: BySeries, series: str, counters: Counters, sign: int) -> None:
-        total = target.setdefault(series, {})
-        add_into(total, counters, sign)
-        if not total:
-            del target[series]
-        self.changed.add(series)
+        for start, pane in panes.items():
+            self.add(start, *pane.columns())
 
 
 class RollingTotals:
@@ -132,18 +189,20 @@ class RollingTotals:
     def __init__(self, windows: Sequence[Window], beside: Sequence[Beside] = ()) -> None:
         self.time_ms = 0
         self._kept_from_ms = 0
+        self._cells = Cells()
         self.samples = SampledPanes()
         self.bases = BaseTotals(self._after)
-        beside = (self.samples, self.bases, *beside)
-        self.totals = tuple(WindowTotals(window, beside) for window in windows)
+        beside = (self.samples, _MovingBases(self.bases, self._cells), *beside)
+        self.totals = tuple(WindowTotals(window, self._cells, beside) for window in windows)
         self._by_name = {totals.window.name: totals for totals in self.totals}
         self._tiers: dict[int, Tier] = {tier.pane_ms: tier for tier in tiers_of(windows)}
-        self._panes: dict[int, dict[int, BySeries]] = {pane_ms: {} for pane_ms in self._tiers}
+        self._panes: dict[int, Panes] = {pane_ms: {} for pane_ms in self._tiers}
         self._by_tier = {
             pane_ms: [t for t in self.totals if t.window.pane_ms == pane_ms]
             for pane_ms in self._tiers
         }
         self._ahead: dict[int, set[int]] = {pane_ms: set() for pane_ms in self._tiers}
+        self._unsettled = {pane_ms: Unsettled() for pane_ms in self._tiers}
 
     def apply(self, deltas: PaneDeltas) -> None:
         """Add counter deltas to their panes and to every window that covers them."""
@@ -151,20 +210,25 @@ class RollingTotals:
             if cell == CELL:
                 changed = self.bases.apply(by_series)
                 for totals in self.totals:
-                    totals.changed |= changed
+                    totals.changed.update(changed)
                 continue
             pane_ms, start = cell
             tier = self._tiers.get(pane_ms)
             if tier is None or not tier.keeps(start, self._kept_from_ms):
                 continue  # a tier that no window of ours uses, or a pane that none needs any more
-            pane = self._panes[pane_ms].setdefault(start, {})
+            cells, counts = self._cells.columns(by_series)
+            for totals in self.totals:
+                totals.fit()
+            pane = self._panes[pane_ms].get(start)
+            if pane is None:
+                pane = self._panes[pane_ms][start] = PaneColumns()
+            pane.add(cells, counts)
+            self._unsettled[pane_ms].touched(start)
             windows = self._by_tier[pane_ms]
             if start >= windows[0].end_ms:
                 self._ahead[pane_ms].add(start)
-            for series, increments in by_series.items():
-                add_into(pane.setdefault(series, {}), increments)
-                for totals in windows:
-                    totals.add(start, series, increments)
+            for totals in windows:
+                totals.add(start, cells, counts)
 
     def observe(self, samples: PaneSamples) -> None:
         """Add what was observed to the panes, for every window that covers them."""
@@ -190,6 +254,7 @@ class RollingTotals:
         for pane_ms, windows in self._by_tier.items():
             end_ms = windows[0].end_ms
             self._ahead[pane_ms] = {s for s in self._ahead[pane_ms] if s >= end_ms}
+            self._unsettled[pane_ms].settle(end_ms, self._panes[pane_ms])
         self.forget(time_ms)
 
     def forget(self, time_ms: int) -> None:
@@ -237,22 +302,76 @@ class RollingTotals:
                 found.add(totals.window.name)
         return frozenset(found)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all panes' columns."""
+        return sum(pane.nbytes for panes in self._panes.values() for pane in panes.values())
+
     def series(self) -> Iterable[str]:
         """Every series with something in some window or the one before it, or with a base."""
-        counted = (
-            series
-            for totals in self.totals
-            for by_series in (totals.current, totals.previous)
-            for series in by_series
-        )
+        counted = (series for totals in self.totals for series in totals.series())
         return dict.fromkeys(chain(counted, self.samples.series(), self.bases.series()))
 
     def _after(self, series: str, span: Span, from_start: bool) -> list[Counters]:
         """The counters of a series in all panes from the start or the end of a span on."""
         totals, panes = self._by_name[span.window], self._panes[span.pane_ms]
-        found = [panes[start].get(series, _NOTHING) for start in self._ahead[span.pane_ms]]
+        ahead = (panes[start].columns() for start in self._ahead[span.pane_ms])
+        found = [self._cells.find(series, *columns) for columns in ahead]
         if from_start or span.previous:
-            found.append(totals.current.get(series, _NOTHING))
+            found.append(totals.counters(series))
         if from_start and span.previous:
-            found.append(totals.previous.get(series, _NOTHING))
+            found.append(totals.previous_counters(series))
         return found
+
+
+class _MovingBases:
+    """The bases of those series that may have one: most have none.
+
+    Args:
+        bases: of every series.
+        cells: tells which counters a series ever had.
+    """
+
+    def __init__(self, bases: BaseTotals, cells: Cells) -> None:
+        self._bases = bases
+        self._cells = cells
+
+    def source(self, series: str, span: Span) -> Source | None:
+        """What is known of a series over a span, ``None`` where that is nothing."""
+        if not self._bases.may_have(series) and _MOVES.isdisjoint(self._cells.measures(series)):
+            return None
+        return self._bases.source(series, span)
+
+
+class Unsettled:
+    """The panes of a tier that were added to lately.
+
+    Once nothing came for a pane while the tier went on by one, it is put together.
+    """
+
+    def __init__(self) -> None:
+        self._end_ms = 0
+        self._before: set[int] = set()
+        self._now: set[int] = set()
+        self._like: PaneColumns | None = None
+
+    def touched(self, start_ms: int) -> None:
+        """Note that something was added to a pane."""
+        self._now.add(start_ms)
+
+    def settle(self, end_ms: int, panes: Panes) -> None:
+        """Put together what nothing came for since the tier's last pane.
+
+        Args:
+            end_ms: the end of the tier's windows.
+            panes: of the tier.
+        """
+        if end_ms == self._end_ms:
+            return
+        self._end_ms = end_ms
+        for start in sorted(self._before - self._now):
+            pane = panes.get(start)
+            if pane is not None:
+                pane.settle(self._like)
+                self._like = pane
+        self._before, self._now = self._now, set()

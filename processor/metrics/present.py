@@ -135,7 +135,8 @@ class Presenter:
         tick = _Tick(watermark_ms, revision)
         rows: dict[str, Row] = {}
         for totals in self._totals.totals:
-            changed, totals.changed = totals.changed, set()
+            changed = set(totals.changed)
+            totals.changed.clear()
             if not self._greeted:
                 changed.add(WHOLE)
             wholeness = self._wholeness_of(totals)

@@ -88,7 +88,7 @@ class Standing:
         return (
             not self.with_open_sessions
             and not totals.samples.pane_count
-            and not any(t.current or t.previous for t in totals.totals)
+            and all(window.is_empty for window in totals.totals)
         )
 
     def remember(self, said: Mapping[str, Says]) -> None:

@@ -102,7 +102,7 @@ class InProcessEngine:
         return (
             not self.open_sessions
             and not self.totals.samples.pane_count
-            and not any(t.current or t.previous for t in self.totals.totals)
+            and all(totals.is_empty for totals in self.totals.totals)
         )
 
     @property

@@ -14,7 +14,9 @@ START = 1_700_000_000_000 - 1_700_000_000_000 % (60 * MINUTE_MS)
 
 events = st.lists(
     st.tuples(
-        st.integers(0, 3 * 60 * MINUTE_MS), st.sampled_from(["a", "b", None]), st.integers(-3, 9)
+        st.integers(0, 3 * 60 * MINUTE_MS),
+        st.sampled_from(["a", "b", None]),
+        st.one_of(st.integers(-3, 9), st.integers(-(2**70), 2**70)),
     ),
     max_size=60,
 )
