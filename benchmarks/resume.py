@@ -31,7 +31,8 @@ from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator, RememberedIds
 from processor.core.panes import MINUTE_MS
 from processor.core.rollup import PaneDeltas
-from processor.core.sessions import Action, Sessions
+from processor.core.session_history import BITS
+from processor.core.sessions import Sessions
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis
 from processor.settings import KafkaSettings, load_settings
@@ -147,11 +148,11 @@ def open_sessions(count: int, now_ms: int) -> dict[str, bytes]:
         lateness_ms=config.lateness_ms,
     )
     actions = [
-        (f"{number:032x}", Action.of(now_ms - age * 20_000, "page_view", age, ("web", "plus")))
+        (number.to_bytes(16), now_ms - age * 20_000, BITS["page_view"], age, ("web", "plus"))
         for number in range(count)
         for age in (3, 2, 1)
     ]
-    list(sessions.act(actions, now_ms - 2 * MINUTE_MS))
+    sessions.act(actions, now_ms - 2 * MINUTE_MS)
     return sessions.take_changes()[0]
 
 

@@ -37,6 +37,8 @@ _TEXT = re.compile(RFC3339_PATTERN.removesuffix("$") + r"\Z")
 _SECONDS = {f":{second:02}": second * 1000 for second in range(60)}
 _FRACTIONS = {f".{ms:03}": ms for ms in range(1000)} | {"": 0}
 _ZONES = {"Z": 0, "z": 0}
+MS_OF_FRACTION = {f"{text}Z": ms for text, ms in _FRACTIONS.items()}
+"""What follows the second of a date-time in UTC, with milliseconds or without: the milliseconds."""
 _OFFSETS = {
     f"{sign}{hour:02}:{minute:02}": (-1 if sign == "-" else 1) * (hour * 60 + minute) * _MINUTE_MS
     for sign in "+-"

@@ -5,122 +5,106 @@ longest length after its first action. An action after any of these begins a new
 same id. Its outcome is counted once, at close, at the time and with the dimensions of its first
 action.
 
-Actions arrive out of order. Those that the watermark has not passed are kept one by one and
-replayed in event-time order on every touch, so the outcome is a function of the *set* of actions.
-When a late action changes an outcome that was counted already, the old one is taken back and the
-new one counted. ::
+Actions arrive out of order, so the outcome must be a function of the *set* of actions. While an id
+has one session, an action that lies within it or continues it only adds to it, whatever was in
+between; it is put down in a *journal*, 18 bytes an action. Whatever else happens (a late ``end``,
+an action before the first, or after a session was counted) needs the journal: it becomes a
+`processor.core.session_history.History`, which replays it, and goes back to a journal when all that
+there is of the id is one session again. When an action changes an outcome that was counted
+already, the old one is taken back and the new one counted. ::
 
     actions      v   v      v        (v = page view, E = end, late: arrives after E)
                  |---|------E            closed at E: 2 views
                        late              the old outcome is taken back, the new one counted
 """
 
-import heapq
-import json
-from bisect import insort
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+import struct
+from collections.abc import Iterable
+from typing import Final
 
+from pydantic_core import from_json, to_json
+
+from processor.core.deadlines import Deadlines
 from processor.core.segments import Dimensions
+from processor.core.session_history import (
+    ENDED,
+    PENDING_MAX,
+    VIEWED,
+    Action,
+    Correction,
+    History,
+    Outcome,
+    Rules,
+    Span,
+)
 
-_MAX_PENDING: Final = 1_000
-"""More actions than this of one session id before the watermark are settled early: memory stays
-bounded under a robot, at the price of exactness for actions that then arrive out of order."""
+__all__ = ["Acted", "Correction", "Outcome", "Sessions"]
 
-_VIEWED, _CONVERTED, _ORDERED, _CARTED, _ENDED = 1, 2, 4, 8, 16
-_ACTION_BITS: Final = {
-    "page_view": _VIEWED,
-    "conversion": _CONVERTED,
-    "order": _ORDERED,
-    "cart_add": _CARTED,
-    "end": _ENDED,
-}
+Acted = tuple[bytes, int, int, int, Dimensions]
+"""An action: keyed hash of the session id, time in ms, `session_history.BITS`, a number that tells
+apart actions of one instant, dimensions."""
 
+_SETTLED_AT: Final = 16
+"""Actions in a journal from which on those that the watermark has passed are put together."""
+_PALETTES_MAX: Final = 50_000
+_PALETTE_MAX: Final = 256
 
-class Action(NamedTuple):
-    """One session event, in the order that ties are broken by."""
+_ENTRY: Final = struct.Struct("<qQBB")
+_SPAN: Final = struct.Struct("<qqIB")
+_HEAD: Final = struct.Struct("<cqBH")
+_JOURNAL: Final = b"j"
+"""How what is stored of a session with a journal begins; that of a history begins with ``[``."""
+_IS_CLOSED, _HAS_SETTLED = 1, 2
 
-    at_ms: int
-    is_end: bool
-    tie_break: int
-    bits: int
-    dimensions: Dimensions
-
-    @classmethod
-    def of(cls, at_ms: int, action: str, tie_break: int, dimensions: Dimensions) -> "Action":
-        """An action; at one instant ``end`` comes last, else the lower tie-break first."""
-        bits = _ACTION_BITS.get(action, 0)
-        return cls(at_ms, bits == _ENDED, tie_break, bits, dimensions)
-
-
-class Outcome(NamedTuple):
-    """A closed session, as it is counted."""
-
-    first_ms: int
-    last_ms: int
-    page_views: int
-    bits: int
-    dimensions: Dimensions
-
-    @property
-    def converted(self) -> bool:
-        """A ``conversion`` or an ``order`` happened."""
-        return bool(self.bits & (_CONVERTED | _ORDERED))
-
-    @property
-    def ordered(self) -> bool:
-        """An ``order`` happened."""
-        return bool(self.bits & _ORDERED)
-
-    @property
-    def carted(self) -> bool:
-        """A ``cart_add`` happened."""
-        return bool(self.bits & _CARTED)
+_pack = _ENTRY.pack
+_PALETTE = tuple[Dimensions, ...]
 
 
-@dataclass(slots=True)
-class _Span:
-    """A session as far as it is settled."""
+class _Session:
+    """An id with one session, or with a history.
 
-    first_ms: int
-    last_ms: int
-    page_views: int
-    bits: int
-    dimensions: Dimensions
+    Attributes:
+        closes_ms: when it closes if nothing more comes; 0 where an action cannot just be added.
+        palette: the dimensions of its actions, those of the first before all others.
+        journal: its actions, in the order that they came, without those that are settled.
+        settled: what they came to, together.
+        keep_until_ms: when it was last touched, by the watermark, and the lateness.
+        is_open: whether it is not counted yet.
+        history: what there is of the id, where that is more than one session in order.
+    """
 
-    def add(self, action: Action) -> None:
-        self.first_ms = min(self.first_ms, action.at_ms)
-        self.last_ms = max(self.last_ms, action.at_ms)
-        self.page_views += action.bits & _VIEWED
-        self.bits |= action.bits
+    __slots__ = (
+        "bits",
+        "closes_ms",
+        "due_s",
+        "first_ms",
+        "history",
+        "is_open",
+        "journal",
+        "keep_until_ms",
+        "last_ms",
+        "page_views",
+        "palette",
+        "settled",
+    )
 
-    def copy(self) -> "_Span":
-        return _Span(self.first_ms, self.last_ms, self.page_views, self.bits, self.dimensions)
+    def __init__(self, first_ms: int, closes_ms: int, bits: int, palette: _PALETTE) -> None:
+        self.first_ms = self.last_ms = first_ms
+        self.closes_ms = closes_ms
+        self.page_views = bits & VIEWED
+        self.bits = bits
+        self.palette = palette
+        self.journal = b""
+        self.settled: Span | None = None
+        self.history: History | None = None
+        self.is_open = True
+        self.keep_until_ms = 0
+        self.due_s: int | None = None
 
     def outcome(self) -> Outcome:
         return Outcome(
-            self.first_ms, self.last_ms, self.page_views, self.bits & ~_ENDED, self.dimensions
+            self.first_ms, self.last_ms, self.page_views, self.bits & ~ENDED, self.palette[0]
         )
-
-
-class _Entry:
-    """Everything kept of one session id."""
-
-    __slots__ = ("counted", "is_open", "keep_until_ms", "pending", "scheduled_ms", "spans")
-
-    def __init__(self) -> None:
-        self.spans: list[_Span] = []  # settled: the watermark has passed their actions
-        self.pending: list[Action] = []  # in event-time order
-        self.counted: list[Outcome] = []  # what the counters hold of this id
-        self.keep_until_ms = 0
-        self.is_open = True
-        self.scheduled_ms: int | None = None
-
-
-Correction = tuple[Outcome, int]
-"""An outcome and +1 to count it or -1 to take it back."""
 
 
 class Sessions:
@@ -135,12 +119,13 @@ class Sessions:
     def __init__(self, *, timeout_ms: int, longest_ms: int, lateness_ms: int) -> None:
         if timeout_ms < 1 or longest_ms < timeout_ms:
             raise ValueError("a session's timeout must be positive, and within its longest length")
-        self.timeout_ms = timeout_ms
-        self.longest_ms = longest_ms
         self.lateness_ms = lateness_ms
-        self._entries: dict[str, _Entry] = {}
-        self._deadlines: list[tuple[int, str]] = []
-        self._touched: set[str] = set()
+        self._rules = Rules(timeout_ms, longest_ms)
+        self._sessions: dict[bytes, _Session] = {}
+        self._deadlines: Deadlines[bytes] = Deadlines()
+        self._changed: dict[bytes, _Session | None] = {}
+        self._palettes: dict[Dimensions, _PALETTE] = {}
+        self._encoded_palettes: dict[_PALETTE, bytes] = {}
         self._open = 0
 
     @property
@@ -149,221 +134,274 @@ class Sessions:
         return self._open
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._sessions)
 
-    def act(self, actions: Iterable[tuple[str, Action]], watermark_ms: int) -> Iterator[Correction]:
-        """Take in actions by session key, and yield what they change in the counts."""
-        touched: dict[str, _Entry] = {}
-        for key, action in actions:
-            entry = self._entries.get(key)
-            if entry is None:
-                entry = self._entries[key] = _Entry()
-                self._open += 1
-            touched[key] = entry
-            if entry.spans and action.at_ms < entry.spans[-1].last_ms:
-                self._absorb(entry, action)
+    def act(  # noqa: C901 - one loop without calls, since every action comes through it
+        self, actions: Iterable[Acted], watermark_ms: int
+    ) -> list[Correction]:
+        """Take in actions, and give what they change in the counts."""
+        sessions = self._sessions
+        timeout_ms, longest_ms = self._rules.timeout_ms, self._rules.longest_ms
+        touched: dict[bytes, _Session] = {}
+        to_review: dict[bytes, _Session] = {}
+        for key, at_ms, bits, tie_break, dimensions in actions:
+            session = sessions.get(key)
+            if session is None:
+                session = self._begin(key, at_ms, bits, dimensions)
+                session.journal = _pack(at_ms, tie_break, bits, 0)
+            elif session.first_ms < at_ms < session.closes_ms and (
+                bits != ENDED or at_ms >= session.last_ms
+            ):
+                place = 0
+                if dimensions != session.palette[0]:
+                    place = _place(session, dimensions)
+                session.journal += _pack(at_ms, tie_break, bits, place)
+                if bits:
+                    session.page_views += bits & VIEWED
+                    session.bits |= bits
+                if at_ms > session.last_ms:
+                    session.last_ms = at_ms
+                    session.closes_ms = min(at_ms + timeout_ms, session.first_ms + longest_ms + 1)
+                if bits == ENDED:
+                    session.closes_ms = 0
+                if place == _PALETTE_MAX - 1:
+                    self._history_of(session)
             else:
-                insort(entry.pending, action)
-        for key, entry in touched.items():
-            yield from self._review(key, entry, watermark_ms, touched=True)
+                history = self._history_of(session)
+                history.insert(
+                    Action(at_ms, bits == ENDED, tie_break, bits, dimensions), self._rules
+                )
+            touched[key] = session
+            if session.closes_ms <= watermark_ms:
+                to_review[key] = session
+        keep_until_ms = watermark_ms + self.lateness_ms
+        for session in touched.values():
+            session.keep_until_ms = keep_until_ms
+        self._changed.update(touched)
+        corrections: list[Correction] = []
+        for key, session in to_review.items():
+            self._review(key, session, watermark_ms, corrections)
+        return corrections
 
-    def advance(self, watermark_ms: int) -> Iterator[Correction]:
-        """Close and forget what the watermark has passed, and yield what that changes."""
-        while self._deadlines and self._deadlines[0][0] <= watermark_ms:
-            scheduled_ms, key = heapq.heappop(self._deadlines)
-            entry = self._entries.get(key)
-            if entry is not None and entry.scheduled_ms == scheduled_ms:
-                entry.scheduled_ms = None
-                yield from self._review(key, entry, watermark_ms, touched=False)
+    def advance(self, watermark_ms: int) -> list[Correction]:
+        """Close and forget what the watermark has passed, and give what that changes."""
+        corrections: list[Correction] = []
+        for second, keys in self._deadlines.passed(watermark_ms):
+            for key in keys:
+                session = self._sessions.get(key)
+                if session is not None and session.due_s == second:
+                    session.due_s = None
+                    self._review(key, session, watermark_ms, corrections)
+        return corrections
 
     def take_changes(self) -> tuple[dict[str, bytes], list[str]]:
-        """Entries to store, encoded, and keys to forget, since the last call."""
-        changed: dict[str, bytes] = {}
-        gone: list[str] = []
-        for key in self._touched:
-            entry = self._entries.get(key)
-            if entry is None:
-                gone.append(key)
-            else:
-                changed[key] = _encode(entry)
-        self._touched.clear()
-        return changed, gone
+        """Sessions to store, encoded, and keys to forget, since the last call."""
+        changed, self._changed = self._changed, {}
+        encode = self._encode
+        return (
+            {key.hex(): encode(found) for key, found in changed.items() if found is not None},
+            [key.hex() for key, found in changed.items() if found is None],
+        )
 
     def encoded(self) -> dict[str, bytes]:
-        """Every entry as it is stored, by keyed hash."""
-        return {key: _encode(entry) for key, entry in self._entries.items()}
+        """Every session as it is stored, by keyed hash."""
+        return {key.hex(): self._encode(session) for key, session in self._sessions.items()}
 
     def restore(self, stored: Iterable[tuple[str, bytes]], watermark_ms: int) -> None:
-        """Take back stored entries; their deadlines are set again."""
-        for key, data in stored:
-            entry = self._entries[key] = _decode(data)
-            spans = self._resolve(entry)
-            entry.is_open = not self._closed(spans[-1], watermark_ms)
-            self._open += entry.is_open
-            closed = spans[:-1] if entry.is_open else spans
+        """Take back stored sessions; their deadlines are set again."""
+        for name, data in stored:
+            key = bytes.fromhex(name)
+            session = self._sessions[key] = _Session(0, 0, 0, ())
+            history, session.keep_until_ms = _decode(data)
+            session.history = history
+            spans = history.resolve(self._rules)
+            tail = spans[-1]
+            session.is_open = history.is_open = not self._rules.closed(tail, watermark_ms)
+            self._open += session.is_open
+            closed = spans[:-1] if session.is_open else spans
             # Counted otherwise: the timeout is not the one it was stored with.
-            as_counted = [span.outcome() for span in closed] == entry.counted
-            due_ms = self._due_ms(entry, spans[-1]) if as_counted else watermark_ms
-            self._schedule(key, entry, due_ms)
+            as_counted = [span.outcome() for span in closed] == history.counted
+            if as_counted and len(spans) == 1:
+                self._simplify(session, history, tail)
+            due_ms = self._due_ms(session, tail) if as_counted else watermark_ms
+            self._schedule(key, session, due_ms)
+
+    # -- one session --------------------------------------------------------------------------
+
+    def _begin(self, key: bytes, at_ms: int, bits: int, dimensions: Dimensions) -> _Session:
+        closes_ms = self._rules.closes_ms(at_ms, at_ms)
+        palette = self._palette(dimensions)
+        session = _Session(at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
+        self._sessions[key] = session
+        self._open += 1
+        self._schedule(key, session, closes_ms)
+        return session
+
+    def _palette(self, dimensions: Dimensions) -> _PALETTE:
+        """The dimensions as a palette, one for all sessions that have the same."""
+        palette = self._palettes.get(dimensions)
+        if palette is None:
+            if len(self._palettes) >= _PALETTES_MAX:
+                self._palettes.clear()
+            palette = self._palettes[dimensions] = (dimensions,)
+        return palette
 
     def _review(
-        self, key: str, entry: _Entry, watermark_ms: int, *, touched: bool
-    ) -> Iterator[Correction]:
-        self._settle(entry, watermark_ms)
-        *earlier, tail = self._resolve(entry)
-        is_open = not self._closed(tail, watermark_ms)
-        outcomes = [span.outcome() for span in (earlier if is_open else (*earlier, tail))]
-        if touched:
-            entry.keep_until_ms = watermark_ms + self.lateness_ms
-        if touched or outcomes != entry.counted:
-            self._touched.add(key)
-        if outcomes != entry.counted:
-            yield from _difference(entry.counted, outcomes)
-            entry.counted = outcomes
-        self._forget_unreachable(entry, watermark_ms)
-        self._open += is_open - entry.is_open
-        entry.is_open = is_open
-        due_ms = self._due_ms(entry, tail)
-        if not is_open and due_ms <= watermark_ms:
-            del self._entries[key]
-            self._touched.add(key)
-            return
-        self._schedule(key, entry, due_ms)
-
-    def _due_ms(self, entry: _Entry, tail: _Span) -> int:
-        """When an entry is looked at again though nothing happens: to close it, or to forget it."""
-        if entry.is_open:
-            return min(tail.last_ms + self.timeout_ms, tail.first_ms + self.longest_ms + 1)
-        return max(entry.keep_until_ms, tail.last_ms + 1)
-
-    def _schedule(self, key: str, entry: _Entry, due_ms: int) -> None:
-        # A later deadline than the one in the heap is found when that one comes up.
-        if entry.scheduled_ms is None or due_ms < entry.scheduled_ms:
-            entry.scheduled_ms = due_ms
-            heapq.heappush(self._deadlines, (due_ms, key))
-
-    def _closed(self, span: _Span, watermark_ms: int) -> bool:
-        return (
-            bool(span.bits & _ENDED)
-            or watermark_ms >= span.last_ms + self.timeout_ms
-            or watermark_ms > span.first_ms + self.longest_ms
-        )
-
-    def _continues(self, span: _Span, at_ms: int) -> bool:
-        return (
-            not span.bits & _ENDED
-            and at_ms - span.last_ms < self.timeout_ms
-            and at_ms - span.first_ms <= self.longest_ms
-        )
-
-    def _append(self, spans: list[_Span], action: Action) -> None:
-        if spans and self._continues(spans[-1], action.at_ms):
-            spans[-1].add(action)
+        self, key: bytes, session: _Session, watermark_ms: int, corrections: list[Correction]
+    ) -> None:
+        """Close, count and forget what is due of one id."""
+        history = session.history
+        if history is not None:
+            tail = self._replay(key, session, history, watermark_ms, corrections)
+            due_ms = self._due_ms(session, tail)
         else:
-            spans.append(
-                _Span(
-                    action.at_ms,
-                    action.at_ms,
-                    action.bits & _VIEWED,
-                    action.bits,
-                    action.dimensions,
-                )
-            )
+            if session.is_open and session.closes_ms <= watermark_ms:
+                corrections.append((session.outcome(), 1))
+                self._close(key, session)
+            due_ms = self._due_ms(session, session)
+        if not session.is_open and due_ms <= watermark_ms:
+            del self._sessions[key]
+            self._changed[key] = None
+        else:
+            self._schedule(key, session, due_ms)
 
-    def _settle(self, entry: _Entry, watermark_ms: int) -> None:
-        pending = entry.pending
-        settled = 0
-        excess = len(pending) - _MAX_PENDING
-        while settled < len(pending) and (
-            pending[settled].at_ms < watermark_ms or settled < excess
-        ):
-            self._append(entry.spans, pending[settled])
-            settled += 1
-        if settled:
-            del pending[:settled]
+    def _close(self, key: bytes, session: _Session) -> None:
+        session.is_open = False
+        session.closes_ms = 0
+        self._open -= 1
+        self._changed[key] = session
 
-    def _forget_unreachable(self, entry: _Entry, watermark_ms: int) -> None:
-        """Drop counted sessions that no action can reach: an id that never rests stays small."""
-        out_of_reach = watermark_ms - self.timeout_ms - self.lateness_ms
-        while len(entry.spans) > 1 and entry.spans[0].last_ms < out_of_reach:
-            entry.counted.remove(entry.spans.pop(0).outcome())
+    def _replay(
+        self,
+        key: bytes,
+        session: _Session,
+        history: History,
+        watermark_ms: int,
+        corrections: list[Correction],
+    ) -> Span:
+        """Count anew what a history says; gives its last session."""
+        rules = self._rules
+        history.settle(watermark_ms, rules)
+        *earlier, tail = history.resolve(rules)
+        is_open = not rules.closed(tail, watermark_ms)
+        before = len(corrections)
+        corrections += history.recount(earlier if is_open else (*earlier, tail))
+        if len(corrections) > before:
+            self._changed[key] = session
+        history.forget_before(watermark_ms - rules.timeout_ms - self.lateness_ms)
+        self._open += is_open - session.is_open
+        session.is_open = history.is_open = is_open
+        if not earlier:
+            self._simplify(session, history, tail)
+        return tail
 
-    def _resolve(self, entry: _Entry) -> list[_Span]:
-        if not entry.pending:
-            return entry.spans
-        spans = [*entry.spans[:-1], *(s.copy() for s in entry.spans[-1:])]
-        tail = spans[-1] if spans else None
-        timeout_ms, longest_ms = self.timeout_ms, self.longest_ms
-        # As `_append` for each, without its calls: every touch comes through here for all that is
-        # pending, which was a quarter of the time that session events take.
-        for at_ms, _, _, bits, dimensions in entry.pending:
-            if (
-                tail is not None
-                and not tail.bits & _ENDED
-                and at_ms - tail.last_ms < timeout_ms
-                and at_ms - tail.first_ms <= longest_ms
-            ):
-                if at_ms > tail.last_ms:
-                    tail.last_ms = at_ms
-                elif at_ms < tail.first_ms:
-                    tail.first_ms = at_ms
-                tail.page_views += bits & _VIEWED
-                tail.bits |= bits
-            else:
-                tail = _Span(at_ms, at_ms, bits & _VIEWED, bits, dimensions)
-                spans.append(tail)
-        return spans
+    def _due_ms(self, session: _Session, tail: Span | _Session) -> int:
+        """When an id is looked at again though nothing happens: to close it, or to forget it."""
+        if session.is_open:
+            return self._rules.closes_ms(tail.first_ms, tail.last_ms)
+        return max(session.keep_until_ms, tail.last_ms + 1)
 
-    def _absorb(self, entry: _Entry, action: Action) -> None:
-        """Put an action that is later than the lateness into the session it fell in, or its own."""
-        for span in entry.spans:
-            near = span.first_ms - self.timeout_ms < action.at_ms < span.last_ms + self.timeout_ms
-            length = max(span.last_ms, action.at_ms) - min(span.first_ms, action.at_ms)
-            after_end = bool(span.bits & _ENDED) and action.at_ms > span.last_ms
-            if near and length <= self.longest_ms and not after_end:
-                if action.at_ms < span.first_ms:
-                    span.dimensions = action.dimensions
-                span.add(action)
-                return
-        own = _Span(
-            action.at_ms, action.at_ms, action.bits & _VIEWED, action.bits, action.dimensions
+    def _schedule(self, key: bytes, session: _Session, due_ms: int) -> None:
+        # A later deadline than the one that is set is found when that one comes up.
+        session.due_s = self._deadlines.add(key, due_ms, before_s=session.due_s)
+
+    # -- between a journal and a history -------------------------------------------------------
+
+    def _history_of(self, session: _Session) -> History:
+        if session.history is None:
+            history = session.history = _read(session.journal, session.palette, session.settled)
+            history.is_open = session.is_open
+            if not session.is_open:
+                history.counted = [session.outcome()]
+            history.settle(session.keep_until_ms - self.lateness_ms, self._rules)
+            session.closes_ms = 0
+            session.journal = b""
+            session.settled = None
+        return session.history
+
+    def _simplify(self, session: _Session, history: History, tail: Span) -> None:
+        """Go back to a journal, of an id whose one session is counted if it is closed."""
+        palette = dict.fromkeys((tail.dimensions, *(a.dimensions for a in history.pending)))
+        if len(palette) >= _PALETTE_MAX:
+            return
+        places = {dimensions: place for place, dimensions in enumerate(palette)}
+        session.history = None
+        session.first_ms, session.last_ms = tail.first_ms, tail.last_ms
+        session.page_views, session.bits = tail.page_views, tail.bits
+        session.closes_ms = self._due_ms(session, tail) if session.is_open else 0
+        session.palette = tuple(palette) if len(palette) > 1 else self._palette(tail.dimensions)
+        session.settled = history.spans[0] if history.spans else None
+        session.journal = b"".join(
+            _pack(a.at_ms, a.tie_break, a.bits, places[a.dimensions]) for a in history.pending
         )
-        insort(entry.spans, own, key=lambda span: span.first_ms)
+
+    def _settle(self, session: _Session) -> None:
+        """Put together the actions of a journal that the watermark has passed."""
+        settled_ms = session.keep_until_ms - self.lateness_ms
+        many = len(session.journal) > PENDING_MAX * _ENTRY.size
+        if not many and _ENTRY.unpack_from(session.journal)[0] >= settled_ms:
+            return
+        history = self._history_of(session)
+        self._simplify(session, history, history.resolve(self._rules)[-1])
+
+    # -- as stored ------------------------------------------------------------------------------
+
+    def _encode(self, session: _Session) -> bytes:
+        if len(session.journal) > _SETTLED_AT * _ENTRY.size:
+            self._settle(session)
+        if session.history is not None:
+            return session.history.encoded(session.keep_until_ms)
+        palette = self._encoded_palettes.get(session.palette)
+        if palette is None:
+            if len(self._encoded_palettes) >= _PALETTES_MAX:
+                self._encoded_palettes.clear()
+            palette = self._encoded_palettes[session.palette] = to_json(session.palette)
+        flags = 0 if session.is_open else _IS_CLOSED
+        span = b""
+        if session.settled is not None:
+            s = session.settled
+            flags |= _HAS_SETTLED
+            span = _SPAN.pack(s.first_ms, s.last_ms, s.page_views, s.bits)
+        head = _HEAD.pack(_JOURNAL, session.keep_until_ms, flags, len(palette))
+        return head + palette + span + session.journal
 
 
-def _difference(old: Sequence[Outcome], new: Sequence[Outcome]) -> Iterator[Correction]:
-    change = Counter(new)
-    change.subtract(old)
-    for outcome, n in change.items():
-        if n:
-            yield outcome, n
+def _place(session: _Session, dimensions: Dimensions) -> int:
+    """Where dimensions are in a session's palette; they are put there if they are new."""
+    if dimensions not in session.palette:
+        session.palette = (*session.palette, dimensions)
+    return session.palette.index(dimensions)
 
 
-def _encode(entry: _Entry) -> bytes:
-    return json.dumps(
-        [
-            [[s.first_ms, s.last_ms, s.page_views, s.bits, s.dimensions] for s in entry.spans],
-            entry.pending,
-            entry.counted,
-            entry.keep_until_ms,
-        ],
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
+def _read(journal: bytes, palette: _PALETTE, settled: Span | None) -> History:
+    pending = sorted(
+        Action(at_ms, bits == ENDED, tie_break, bits, palette[place])
+        for at_ms, tie_break, bits, place in _ENTRY.iter_unpack(journal)
+    )
+    return History([] if settled is None else [settled], pending)
 
 
-def _decode(data: bytes) -> _Entry:
-    spans, pending, counted, keep_until_ms = json.loads(data)
-    entry = _Entry()
-    entry.spans = [
-        _Span(first, last, views, bits, tuple(dims)) for first, last, views, bits, dims in spans
-    ]
-    entry.pending = [
-        Action(at, is_end, tie, bits, tuple(dimensions))
-        for at, is_end, tie, bits, dimensions in pending
-    ]
-    entry.counted = [
-        Outcome(first, last, views, bits, tuple(dims)) for first, last, views, bits, dims in counted
-    ]
-    entry.keep_until_ms = keep_until_ms
-    return entry
+def _decode(data: bytes) -> tuple[History, int]:
+    """What is stored of an id, as a history, and until when it is kept."""
+    if not data.startswith(_JOURNAL):
+        return History.decoded(data)
+    _, keep_until_ms, flags, length = _HEAD.unpack_from(data)
+    begin = _HEAD.size + length
+    palette = tuple(map(tuple, from_json(data[_HEAD.size : begin])))
+    settled = None
+    if flags & _HAS_SETTLED:
+        first_ms, last_ms, page_views, bits = _SPAN.unpack_from(data, begin)
+        settled = Span(first_ms, last_ms, page_views, bits, palette[0])
+        begin += _SPAN.size
+    history = _read(data[begin:], palette, settled)
+    if flags & _IS_CLOSED:
+        history.counted = [_together(history).outcome()]
+    return history, keep_until_ms
+
+
+def _together(history: History) -> Span:
+    """All there is as one session, which it was when it was counted."""
+    whole = history.spans[0].copy() if history.spans else Span.begun(history.pending[0])
+    for action in history.pending[0 if history.spans else 1 :]:
+        whole.add(action)
+    return whole

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.core.panes import DAY_MS, MINUTE_MS, SECOND_MS
-from processor.core.sessions import Action, Outcome, Sessions
+from processor.core.session_history import BITS, Action
+from processor.core.sessions import Acted, Outcome, Sessions
 
 TIMEOUT, LATENESS = 30 * MINUTE_MS, 2 * MINUTE_MS
 START = 1_700_000_000_000
@@ -18,8 +19,13 @@ Step = tuple[int, str]
 """(milliseconds after START, action)"""
 
 
-def action(step: Step, tie: int = 0) -> Action:
-    return Action.of(START + step[0], step[1], tie, DIMS)
+def action(step: Step, tie: int = 0, dims: tuple[str, ...] = DIMS) -> Action:
+    return Action(START + step[0], step[1] == "end", tie, BITS[step[1]], dims)
+
+
+def acts(*actions: Action) -> list[Acted]:
+    """What one session id did, as a batch."""
+    return [(b"s", a.at_ms, a.bits, a.tie_break, a.dimensions) for a in actions]
 
 
 def new_sessions() -> Sessions:
@@ -46,7 +52,7 @@ class Tally:
 
 def run(steps: list[Step], *, watermark: int = END) -> Tally:
     sessions, tally = new_sessions(), Tally()
-    tally.take(sessions.act([("s", action(s, i)) for i, s in enumerate(steps)], 0))
+    tally.take(sessions.act(acts(*(action(s, i) for i, s in enumerate(steps))), 0))
     return tally.take(sessions.advance(watermark))
 
 
@@ -54,7 +60,7 @@ def test_end_closes_at_once() -> None:
     # v---v--E          counted at E, no watermark needed
     sessions, tally = new_sessions(), Tally()
     steps = [(0, "page_view"), (5000, "page_view"), (9000, "end")]
-    tally.take(sessions.act([("s", action(s)) for s in steps], START))
+    tally.take(sessions.act(acts(*map(action, steps)), START))
     assert tally.counted == {Outcome(START, START + 9000, 2, 1, DIMS): 1}
     assert sessions.open_count == 0
 
@@ -62,7 +68,7 @@ def test_end_closes_at_once() -> None:
 def test_inactivity_closes_when_the_watermark_passes_the_timeout_and_not_before() -> None:
     # v-----------30 min-----------|
     sessions, tally = new_sessions(), Tally()
-    tally.take(sessions.act([("s", action((0, "page_view")))], START))
+    tally.take(sessions.act(acts(action((0, "page_view"))), START))
     tally.take(sessions.advance(START + TIMEOUT - 1))
     assert tally.counted == {}
     assert sessions.open_count == 1
@@ -100,9 +106,9 @@ def test_a_late_action_takes_the_old_outcome_back() -> None:
     # v        E        counted: 1 view
     #     v             late, within the lateness: counted: 2 views, the old one taken back
     sessions, tally = new_sessions(), Tally()
-    tally.take(sessions.act([("s", action((0, "page_view"))), ("s", action((9000, "end")))], START))
+    tally.take(sessions.act(acts(action((0, "page_view")), action((9000, "end"))), START))
     assert tally.views == [1]
-    tally.take(sessions.act([("s", action((4000, "page_view")))], START))
+    tally.take(sessions.act(acts(action((4000, "page_view"))), START))
     assert tally.views == [2]
 
 
@@ -110,10 +116,8 @@ def test_a_late_end_cuts_a_session_in_two() -> None:
     # v       v         one session so far
     #     E             late: two
     sessions, tally = new_sessions(), Tally()
-    tally.take(
-        sessions.act([("s", action((0, "page_view"))), ("s", action((9000, "page_view")))], START)
-    )
-    tally.take(sessions.act([("s", action((4000, "end")))], START))
+    tally.take(sessions.act(acts(action((0, "page_view")), action((9000, "page_view"))), START))
+    tally.take(sessions.act(acts(action((4000, "end"))), START))
     tally.take(sessions.advance(END))
     assert tally.views == [1, 1]
 
@@ -125,17 +129,17 @@ def test_a_late_action_joins_two_sessions() -> None:
     late = 29 * MINUTE_MS + 30 * SECOND_MS
     first, second = (0, "page_view"), (31 * MINUTE_MS, "page_view")
     watermark = START + 29 * MINUTE_MS
-    tally.take(sessions.act([("s", action(first)), ("s", action(second))], watermark))
-    tally.take(sessions.act([("s", action((late, "page_view")))], watermark))
+    tally.take(sessions.act(acts(action(first), action(second)), watermark))
+    tally.take(sessions.act(acts(action((late, "page_view"))), watermark))
     tally.take(sessions.advance(END))
     assert tally.views == [3]
 
 
 def test_what_is_counted_has_the_time_and_dimensions_of_the_first_action() -> None:
     sessions, tally = new_sessions(), Tally()
-    second = Action.of(START + 10, "page_view", 0, ("app",))
-    first = Action.of(START, "page_view", 0, ("web",))
-    tally.take(sessions.act([("s", second), ("s", first)], START - 1))
+    second = action((10, "page_view"), dims=("app",))
+    first = action((0, "page_view"), dims=("web",))
+    tally.take(sessions.act(acts(second, first), START - 1))
     tally.take(sessions.advance(END))
     ((outcome, _),) = tally.counted.items()
     assert (outcome.first_ms, outcome.dimensions) == (START, ("web",))
@@ -143,13 +147,13 @@ def test_what_is_counted_has_the_time_and_dimensions_of_the_first_action() -> No
 
 def test_a_closed_session_is_forgotten_after_the_lateness() -> None:
     sessions = new_sessions()
-    list(sessions.act([("s", action((0, "page_view"))), ("s", action((1, "end")))], START))
+    list(sessions.act(acts(action((0, "page_view")), action((1, "end"))), START))
     list(sessions.advance(START + LATENESS - 1))
     assert len(sessions) == 1
     list(sessions.advance(START + LATENESS))
     assert len(sessions) == 0
     changed, gone = sessions.take_changes()
-    assert (changed, gone) == ({}, ["s"])
+    assert (changed, gone) == ({}, [b"s".hex()])
 
 
 def test_a_backfill_far_behind_the_watermark_counts_each_session_once() -> None:
@@ -157,7 +161,7 @@ def test_a_backfill_far_behind_the_watermark_counts_each_session_once() -> None:
     sessions, tally = new_sessions(), Tally()
     watermark = START + 5 * 60 * MINUTE_MS
     for step in [(0, "page_view"), (60_000, "page_view"), (120_000, "page_view")]:
-        tally.take(sessions.act([("s", action(step))], watermark))
+        tally.take(sessions.act(acts(action(step)), watermark))
     assert tally.views == [3]
 
 
@@ -165,9 +169,9 @@ def test_an_id_that_never_rests_keeps_little() -> None:
     sessions, tally = new_sessions(), Tally()
     for hour in range(200):
         at = hour * 60 * MINUTE_MS
-        tally.take(sessions.act([("s", action((at, "page_view")))], START + at - LATENESS))
+        tally.take(sessions.act(acts(action((at, "page_view"))), START + at - LATENESS))
     changed, _ = sessions.take_changes()
-    assert len(changed["s"]) < 600
+    assert len(changed[b"s".hex()]) < 600
     tally.take(sessions.advance(END))
     assert len(tally.views) == 200
 
@@ -175,11 +179,46 @@ def test_an_id_that_never_rests_keeps_little() -> None:
 def test_a_robot_of_many_actions_keeps_bounded_memory() -> None:
     sessions, tally = new_sessions(), Tally()
     for i in range(50):
-        burst = [("s", action((i * 100 + j, "page_view"))) for j in range(100)]
+        burst = acts(*(action((i * 100 + j, "page_view")) for j in range(100)))
         tally.take(sessions.act(burst, START))
     changed, _ = sessions.take_changes()
-    assert len(changed["s"]) < 1_100 * 60
+    assert len(changed[b"s".hex()]) < 1_100 * 60
     assert tally.take(sessions.advance(END)).views == [5000]
+
+
+def test_a_session_over_more_dimensions_than_a_journal_holds() -> None:
+    sessions, tally = new_sessions(), Tally()
+    actions = [action((i * 1000, "page_view"), i, (f"page{i}",)) for i in range(600)]
+    for begin in range(0, 600, 90):
+        tally.take(sessions.act(acts(*actions[begin : begin + 90]), START))
+        sessions = restarted(sessions, START)
+    tally.take(sessions.act(acts(action((500, "page_view"))), START))
+    assert tally.take(sessions.advance(END)).counted == {
+        Outcome(START, START + 599_000, 601, 1, ("page0",)): 1
+    }
+
+
+def test_a_long_session_is_stored_in_few_bytes_and_stays_correctable() -> None:
+    sessions, tally = new_sessions(), Tally()
+    for i in range(500):
+        at = i * 10_000
+        tally.take(sessions.act(acts(action((at, "page_view"), i)), START + at - LATENESS))
+        assert all(len(stored) < 600 for stored in sessions.take_changes()[0].values())
+        sessions = restarted(sessions, START + at - LATENESS)
+    tally.take(sessions.act(acts(action((4_985_000, "end"), 501)), START + 4_990_000 - LATENESS))
+    assert tally.take(sessions.advance(END)).views == [1, 499]
+
+
+@pytest.mark.parametrize("timeout_ms", [5 * MINUTE_MS, 60 * MINUTE_MS])
+def test_after_a_restart_with_another_timeout_sessions_are_counted_by_it(timeout_ms: int) -> None:
+    # v   10 min   v    stored while one session; with a timeout of 5 minutes it is two
+    sessions, tally = new_sessions(), Tally()
+    steps = [(0, "page_view"), (10 * MINUTE_MS, "page_view")]
+    tally.take(sessions.act(acts(*map(action, steps)), START))
+    again = Sessions(timeout_ms=timeout_ms, longest_ms=DAY_MS, lateness_ms=LATENESS)
+    again.restore(sessions.encoded().items(), START)
+    tally.take(again.advance(END))
+    assert tally.views == ([1, 1] if timeout_ms < 10 * MINUTE_MS else [2])
 
 
 # -- against brute force ------------------------------------------------------------------------
@@ -235,7 +274,7 @@ def brute_force(history: list[Action]) -> Counter[Outcome]:
 def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
     history: list[Step], random: object, batches: int
 ) -> None:
-    actions = [action(s, i) for i, s in enumerate(history)]
+    actions = [action(s, i, (f"page{i % 3}",)) for i, s in enumerate(history)]
     delays = [random.randrange(LATENESS) for _ in actions]  # type: ignore[attr-defined]
     arrival = sorted(range(len(actions)), key=lambda i: actions[i].at_ms + delays[i])
     sessions, tally = new_sessions(), Tally()
@@ -243,7 +282,7 @@ def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
     for chunk in range(0, len(arrival), batches):
         part = [actions[i] for i in arrival[chunk : chunk + batches]]
         latest = max([latest, *(a.at_ms for a in part)])
-        tally.take(sessions.act([("s", a) for a in part], latest - LATENESS))
+        tally.take(sessions.act(acts(*part), latest - LATENESS))
         tally.take(sessions.advance(latest - LATENESS))
         if random.random() < 0.3:  # type: ignore[attr-defined]
             sessions = restarted(sessions, latest - LATENESS)
