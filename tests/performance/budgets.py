@@ -13,6 +13,8 @@ WRITTEN_ON: Final = (3, 11)
 _OVER: Final = 1.05
 """More of the budget than this is too much. The numbers are exact: this is room for a line of code,
 not for noise."""
+_TIME_OVER: Final = 1.25
+"""The same for a ratio of times, which other processors share out otherwise."""
 _UNDER: Final = 0.8
 """Less of the budget than this, and it guards nothing any more."""
 _NEARLY_NOTHING: Final = 0.01
@@ -48,12 +50,13 @@ def judge(name: str, measured: float, budget: float) -> str | None:
         budget: what it may come to, on the Python that the budgets are of.
     """
     allowed = budget * _share_here(name)
-    if measured > allowed * _OVER + _NEARLY_NOTHING:
+    is_time = name.startswith("ratio.")
+    if measured > allowed * (_TIME_OVER if is_time else _OVER) + _NEARLY_NOTHING:
         return (
             f"{name}: {measured:.4g}, {_percent(measured, allowed)} over its budget of "
             f"{allowed:.4g}. If that is what it is worth, `make budgets` writes it down"
         )
-    if measured < allowed * _UNDER - _NEARLY_NOTHING:
+    if not is_time and measured < allowed * _UNDER - _NEARLY_NOTHING:
         return (
             f"{name}: {measured:.4g}, {_percent(measured, allowed)} under its budget of "
             f"{allowed:.4g}. Keep what was won: `make budgets` tightens it"

@@ -9,10 +9,12 @@ from schemas.events import EventType
 from tests.performance import counting, ticking
 from tests.performance.flushing import Asked, flushing
 from tests.performance.meters import calls, steps
+from tests.performance.ratio import counting_over_validating
 
 Measure = Callable[[], float]
 
 _FLUSHED: Final = (EventType.SURVEY_RESPONSE, EventType.SESSION, EventType.PURCHASE)
+_TIMED: Final = (EventType.SURVEY_RESPONSE, EventType.SESSION)
 
 
 def _of_flush(event_type: EventType, what: str) -> float:
@@ -38,6 +40,10 @@ def _measures() -> dict[str, Measure]:
         found[f"{name}.script_calls"] = partial(_of_flush, event_type, "scripts")
         found[f"{name}.redis_commands_per_event"] = partial(_of_flush, event_type, "commands")
         found[f"{name}.sent_bytes_per_event"] = partial(_of_flush, event_type, "sent_bytes")
+    for event_type in _TIMED:
+        found[f"ratio.{event_type}.counting_over_validating"] = partial(
+            counting_over_validating, event_type
+        )
     return found | {
         "tick.one_percent_changed.readings": ticking.rows_of_one_percent,
         "tick.all_changed.calls_per_reading": partial(ticking.per_reading, calls),
