@@ -38,6 +38,7 @@ EVENT_TIME_RATE: Final = 1_000
 _TOPIC: Final = EventType.SURVEY_RESPONSE.topic
 _WAIT_S: Final = 300.0
 _OPEN_MS: Final = 15 * 60 * 1000
+_IDLE_S: Final = 3.0
 _POLL_S: Final = 0.02
 
 
@@ -126,8 +127,8 @@ async def run(servers: Servers, name: str, workers: int, events: int) -> dict[st
     """Let so many workers count a log, and tell what it took, from its showing to its reading.
 
     Returns:
-        ``events``, ``workers``, ``wall_s``, ``cpu_s`` by process, what Redis took within scripts,
-        and what the workers noted: ``flushes``, ``ticks``.
+        ``events``, ``workers``, ``wall_s``, ``cpu_s`` and ``idle_cores`` by process, what Redis
+        took within scripts, and what the workers noted: ``flushes``, ``ticks``.
     """
     env = servers.environment(name)
     redis = async_client(servers.redis.url)
@@ -152,6 +153,8 @@ async def run(servers: Servers, name: str, workers: int, events: int) -> dict[st
                 process = Measured(f"{name}-{who[-1]}", command, servers.folder, env)
                 pids[who] = stack.enter_context(process).pid
             await _until(lambda: _owners(redis, keys, f"{name}.{_TOPIC}"), workers)
+            idle = cpu_s(pids)
+            await asyncio.sleep(_IDLE_S)
             before, calls = cpu_s(pids), await _scripts(redis)
             began = time.perf_counter()
             await log.show()
@@ -167,6 +170,7 @@ async def run(servers: Servers, name: str, workers: int, events: int) -> dict[st
         "events": events,
         "wall_s": wall_s,
         "cpu_s": spent,
+        "idle_cores": {who: s / _IDLE_S for who, s in spent_s(idle, before).items()},
         "script_calls": more[0] - calls[0],
         "script_s": more[1] - calls[1],
         "flushes": sum(len(told["flushes"]) for told in noted),
