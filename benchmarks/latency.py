@@ -17,31 +17,46 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.latencies import Seen, grows, passed, stage_medians, summary, tick_summary
-from benchmarks.load import Plan
+from benchmarks.load import CHANNELS, PRODUCTS, Plan
 from benchmarks.processes import ROOT, Measured, cpu_s, spent_s
 from benchmarks.watching import PLACES, READY
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis
+from processor.settings.sections import PublisherSettings, RedisSettings
 
 LEVELS: Final = (0.1, 0.5, 0.9)
 RAMP_SECONDS: Final = 6.0
 FIRST_RATE: Final = 10_000.0
 STEP: Final = 1.5
 BISECTIONS: Final = 3
-SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "tick 0.1 s, flush 0.05 s": {
-        "CX_PUBLISHER__INTERVAL_S": "0.1",
-        "CX_REDIS__FLUSH_INTERVAL_S": "0.05",
-    },
-    "tick 0.1 s, flush as it is": {"CX_PUBLISHER__INTERVAL_S": "0.1"},
-    "as it is": {},
-}
-"""By name; the first is where saturation is looked for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How often the worker flushes and publishes, in seconds."""
+
+    tick_s: float = PublisherSettings().interval_s
+    flush_s: float = RedisSettings().flush_interval_s
+
+    def __str__(self) -> str:
+        return f"tick {self.tick_s:g} s, flush {self.flush_s:g} s"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As variables of a worker."""
+        return {
+            "CX_PUBLISHER__INTERVAL_S": str(self.tick_s),
+            "CX_REDIS__FLUSH_INTERVAL_S": str(self.flush_s),
+        }
+
+
+SETTINGS: Final = (Settings(0.1, 0.05), Settings(0.1), Settings())
+"""Saturation is looked for with the first; the last is what is not configured."""
 
 _PARTITIONS: Final = 4
 _WARM_UP: Final = Plan(2_000, 3.0, _PARTITIONS)
@@ -167,7 +182,7 @@ class Pipeline:
 
 @asynccontextmanager
 async def pipeline(
-    kafka: EmbeddedKafka, redis: EmbeddedRedis, name: str, settings: Mapping[str, str], folder: Path
+    kafka: EmbeddedKafka, redis: EmbeddedRedis, name: str, settings: Settings, folder: Path
 ) -> AsyncIterator[tuple[Pipeline, Path]]:
     """A worker under measurement with topics and keys of its own, and where it writes its times."""
     env = {
@@ -180,7 +195,7 @@ async def pipeline(
         "CX_REDIS__URL": redis.url,
         "CX_REDIS__PREFIX": name,
         "CX_ENGINE__SEGMENTS": json.dumps([["channel"], ["product"]]),
-        **settings,
+        **settings.environment,
     }
     times = folder / f"{name}.json"
     with Measured(name, ("benchmarks.timed_worker", str(times)), folder, env) as worker:
@@ -252,6 +267,8 @@ def told(run: Run, running: Pipeline, noted: Mapping[str, Any]) -> dict[str, Any
     return {
         "rate": run.plan.rate,
         "seconds": run.plan.seconds,
+        "partitions": run.plan.partitions,
+        "values": [1, len(CHANNELS) + run.plan.partitions, len(PRODUCTS)],
         "probes": len(probes),
         "redis": summary([probe.latency_ms(-2) for probe in probes]),
         "kafka": summary([probe.latency_ms(-1) for probe in probes]),
@@ -271,13 +288,10 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         EmbeddedKafka() as kafka,
         EmbeddedRedis(appendonly=True) as redis,
     ):
-        for number, name in enumerate(list(SETTINGS)[: options.settings]):
-            print(name, flush=True)
-            place = Path(folder), SETTINGS[name]
-            async with pipeline(kafka, redis, f"latency{number}", place[1], place[0]) as (
-                running,
-                times,
-            ):
+        for number, settings in enumerate(SETTINGS[: options.settings]):
+            print(settings, flush=True)
+            name = f"latency{number}"
+            async with pipeline(kafka, redis, name, settings, Path(folder)) as (running, times):
                 rate = rate or await saturation(running, FIRST_RATE)
                 runs = [
                     (level, await running.load(Plan(rate * level, options.seconds, _PARTITIONS)))
@@ -286,7 +300,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 ]
             noted = json.loads(times.read_text(encoding="utf-8"))
             for level, run in runs:
-                rows.append({"settings": name, "level": level, **told(run, running, noted)})
+                about = {"settings": str(settings), "level": level, **asdict(settings)}
+                rows.append({**about, **told(run, running, noted)})
                 print(line(rows[-1]), flush=True)
     return {"saturation": rate, "cores": os.cpu_count(), "rows": rows}
 
