@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from processor.streaming.bounded import within
+from processor.streaming.unpacking import unpack_in_batches
 
 if TYPE_CHECKING:
     from processor.streaming.transport import BatchConsumer
@@ -132,11 +134,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return asyncio.get_running_loop().time()
 
     def _keep_raw(self, fetcher: Any) -> None:
-        """Spare the fetched records of batch topics the copy into aiokafka's record objects."""
+        """Spare the fetched records of batch topics aiokafka's way of a record."""
         for tp, result in fetcher._records.items():  # noqa: SLF001
-            unread = getattr(result, "_partition_records", None)
-            if unread is not None and self.consumer.is_batched(tp.topic):
-                unread._consumer_record = _as_it_is  # noqa: SLF001
+            if type(result) is FetchResult and self.consumer.is_batched(tp.topic):
+                unpack_in_batches(result)
 
     def _batched(self, tp: Any, records: list[Any]) -> list[Any]:
         if not self.consumer.is_batched(tp.topic):
@@ -152,7 +153,3 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 tp.topic, tp.partition, chain.number, base_offset, chain.next_offset, records
             )
         ]
-
-
-def _as_it_is(_tp: Any, record: Any) -> Any:
-    return record
