@@ -1,11 +1,13 @@
 """Commands on a real Kafka and Redis."""
 
-import asyncio
-import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
@@ -19,6 +21,7 @@ from processor.state.live import LiveReadings, Snapshot
 from processor.state.redis_url import async_client
 from processor.streaming.topics import topic_plans
 from tests.cli.commands import SECONDS, cxpulse
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -140,51 +143,81 @@ async def _snapshot() -> Snapshot:
         await client.aclose()
 
 
-def test_a_worker_under_load_ends_in_order_and_loses_nothing(
-    deployment: dict[str, str],
+async def test_a_worker_under_load_ends_in_order_and_loses_nothing(
+    deployment: dict[str, str], tmp_path: Path
 ) -> None:
-    env = {**os.environ, **deployment}
-    simulate = cxpulse("simulate", "--rate", "2000", "--steady", "--type", "survey_response")
     worker = cxpulse("worker", "--instance-id", "one")
-    with subprocess.Popen(simulate, env=env, stderr=subprocess.PIPE, text=True) as simulator:
-        with subprocess.Popen(worker, env=env, stderr=subprocess.PIPE, text=True) as first:
-            while asyncio.run(_snapshot()).stats["counted"] < 5_000:
-                assert first.poll() is None
-                assert simulator.poll() is None
+    simulate = cxpulse("simulate", "--rate", "2000", "--steady", "--type", "survey_response")
+    with _running(simulate, tmp_path / "simulator") as simulator:
+        with _running(worker, tmp_path / "first") as first:
+            await _seen(lambda now: now.stats["counted"] >= 5_000, first, simulator)
             began = time.monotonic()
-            first.send_signal(signal.SIGTERM)
-            _, log = first.communicate(timeout=SECONDS)
+            first.process.send_signal(signal.SIGTERM)
+            first.process.wait(SECONDS)
             took_s = time.monotonic() - began
-        simulator.send_signal(signal.SIGINT)
-        _, said = simulator.communicate(timeout=SECONDS)
-    assert (first.returncode, simulator.returncode) == (0, 0)
+        simulator.process.send_signal(signal.SIGINT)
+        simulator.process.wait(SECONDS)
+    assert (first.process.returncode, simulator.process.returncode) == (0, 0)
     assert took_s < 10
-    assert "Traceback" not in log
-    assert log.splitlines()[-1].endswith("stopped")
-    assert "stopped after" in said.splitlines()[-1]
+    assert "Traceback" not in first.log
+    assert first.log.splitlines()[-1].endswith("stopped")
+    assert "stopped after" in simulator.log.splitlines()[-1]
 
-    with subprocess.Popen(worker, env=env, stderr=subprocess.PIPE, text=True) as second:
-        snapshot = asyncio.run(_snapshot())
+    with _running(worker, tmp_path / "second") as second:
+        snapshot = await _seen(_has_ticked, second)
         records = -1
         while snapshot.lag or snapshot.records != records:
             records = snapshot.records
-            assert second.poll() is None
-            snapshot = _until_ticked(snapshot)
-        second.send_signal(signal.SIGINT)
-        second.communicate(timeout=SECONDS)
-    assert second.returncode == 0
+            snapshot = await _seen(_later_than(snapshot), second)
+        second.process.send_signal(signal.SIGINT)
+        second.process.wait(SECONDS)
+    assert second.process.returncode == 0
     # Poison and repeats are part of it: each record has exactly one outcome.
     stats = snapshot.stats
     outcomes = ("counted", "repeats", "rejected", "late_dropped")
     assert sum(stats[name] for name in outcomes) == snapshot.records
-    assert snapshot.status is not None
 
 
-def _until_ticked(before: Snapshot) -> Snapshot:
-    """A snapshot of a later tick of the publisher."""
-    while True:
-        now = asyncio.run(_snapshot())
-        if now.status is not None and now.status.revision > (
-            before.status.revision if before.status else 0
-        ):
-            return now
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A command that runs, and the file that it says things in."""
+
+    process: subprocess.Popen[bytes]
+    file: Path
+
+    @property
+    def log(self) -> str:
+        return self.file.read_text(encoding="utf-8")
+
+
+@contextmanager
+def _running(command: list[str], file: Path) -> Iterator[_Running]:
+    """Runs a command, and ends it at the latest with the test."""
+    with file.open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            yield _Running(process, file)
+        finally:
+            process.kill()
+
+
+async def _seen(until: Callable[[Snapshot], bool], *running: _Running) -> Snapshot:
+    """A snapshot that is as it should be; whoever brings it about has not ended before."""
+
+    async def look() -> Snapshot:
+        for one in running:
+            assert one.process.poll() is None, one.log
+        return await _snapshot()
+
+    return await eventually(look, until, within_s=60, what="counts")
+
+
+def _revision(snapshot: Snapshot) -> int:
+    return snapshot.status.revision if snapshot.status else 0
+
+
+def _later_than(old: Snapshot) -> Callable[[Snapshot], bool]:
+    return lambda now: _revision(now) > _revision(old)
+
+
+def _has_ticked(snapshot: Snapshot) -> bool:
+    return _revision(snapshot) > 0
