@@ -34,6 +34,8 @@ CURRENCIES: tuple[str, ...] = tuple(sorted(_MINOR_DIGITS))
 
 MAX_MINOR_DIGITS = max(_MINOR_DIGITS.values())
 
+_SHORT = 11
+"""An amount whose whole part has fewer digits is never too large, in any currency."""
 _POWERS = tuple(int(10**digits) for digits in range(MAX_MINOR_DIGITS + 1))
 
 DECIMAL_PATTERN = rf"^[0-9]{{1,16}}(\.[0-9]{{1,{MAX_MINOR_DIGITS}}})?$"
@@ -123,6 +125,10 @@ def to_minor(amount: Decimal | float | str, currency: str) -> int:
         scaled = amount * _POWERS[digits]
         if 0 <= scaled <= MAX_MINOR and (minor := round(scaled)) / _POWERS[digits] == amount:
             return minor
+    if type(amount) is str and _DECIMAL.match(amount):
+        whole, _, decimal = amount.partition(".")
+        if len(decimal) <= digits and len(whole) < _SHORT:
+            return int(whole + decimal) * _POWERS[digits - len(decimal)]
     exact = parse_amount(amount)
     if decimals(exact) > digits:
         raise ValueError(f"must have at most {digits} decimals, as {currency} has")

@@ -17,10 +17,9 @@ first order and the latest `ORDERS_MAX` - 1 are remembered with their dimensions
 panes are kept; one in between that was dropped is not observed again.
 """
 
-from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, starmap
 from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -33,6 +32,14 @@ UPSELL: Final = 4
 
 ORDERS_MAX: Final = 16
 """Orders of one customer that are remembered one by one."""
+
+_PALETTE_MAX: Final = ORDERS_MAX
+_PALETTES_MAX: Final = 20_000
+_ORDER: Final = struct.Struct("<qQBB")
+_HEAD: Final = struct.Struct("<qqIH")
+_pack_order = _ORDER.pack
+
+_Palette = tuple[Dimensions, ...]
 
 
 class Order(NamedTuple):
@@ -58,24 +65,47 @@ class Sighting(NamedTuple):
     marks: int
 
 
-@dataclass(slots=True)
 class _History:
-    """One customer's orders."""
+    """One customer's orders: the times of the first and the last, and the latest of them, packed.
 
-    first_ms: int
-    last_ms: int
-    count: int = 0
-    orders: list[Order] = field(default_factory=list)
+    Attributes:
+        palette: the dimensions of the orders.
+        orders: in the order of time and tie-break, 18 bytes each.
+    """
+
+    __slots__ = ("count", "first_ms", "last_ms", "orders", "palette")
+
+    def __init__(
+        self, first_ms: int, last_ms: int, count: int, palette: _Palette, orders: bytes
+    ) -> None:
+        self.first_ms = first_ms
+        self.last_ms = last_ms
+        self.count = count
+        self.palette = palette
+        self.orders = orders
 
     def add(self, order: Order) -> Iterable[Order]:
         """Take in an order; gives those of which more is known now."""
-        is_first = order.at_ms < self.first_ms
-        self.first_ms = min(self.first_ms, order.at_ms)
-        self.last_ms = max(self.last_ms, order.at_ms)
+        at_ms, tie_break, is_upsell, dimensions = order
+        is_first = at_ms < self.first_ms
+        if dimensions not in self.palette:
+            self.palette = (*self.palette, dimensions)
+        packed = _pack_order(at_ms, tie_break, is_upsell, self.palette.index(dimensions))
+        if at_ms > self.last_ms or not self.orders:
+            self.orders += packed
+        else:
+            entries = sorted((*_ORDER.iter_unpack(self.orders), _ORDER.unpack(packed)))
+            self.orders = b"".join(starmap(_pack_order, entries))
+        self.first_ms = min(self.first_ms, at_ms)
+        self.last_ms = max(self.last_ms, at_ms)
         self.count += 1
-        insort(self.orders, order)
         everybody = is_first or self.count == 2  # noqa: PLR2004 - the first is not alone any more
-        return list(self.orders) if everybody else (order,)
+        return self.remembered() if everybody else (order,)
+
+    def remembered(self) -> Iterable[Order]:
+        """The orders, in the order of time."""
+        for at_ms, tie_break, is_upsell, place in _ORDER.iter_unpack(self.orders):
+            yield Order(at_ms, tie_break, bool(is_upsell), self.palette[place])
 
     def sighting(self, order: Order) -> Sighting:
         marks = UPSELL if order.is_upsell else 0
@@ -87,10 +117,20 @@ class _History:
 
     def shorten(self, kept_from_ms: int) -> None:
         """Forget single orders whose panes are gone, and those that are too many."""
-        self.orders = [order for order in self.orders if order.at_ms >= kept_from_ms]
-        if len(self.orders) > ORDERS_MAX:
-            begin = 1 if self.orders[0].at_ms == self.first_ms else 0
-            del self.orders[begin : begin + len(self.orders) - ORDERS_MAX]
+        size = _ORDER.size
+        while self.orders and _ORDER.unpack_from(self.orders)[0] < kept_from_ms:
+            self.orders = self.orders[size:]
+        excess = len(self.orders) - ORDERS_MAX * size
+        if excess > 0:
+            begin = size if _ORDER.unpack_from(self.orders)[0] == self.first_ms else 0
+            self.orders = self.orders[:begin] + self.orders[begin + excess :]
+        if len(self.palette) > _PALETTE_MAX or not self.orders:
+            kept = tuple(self.remembered())
+            self.palette = tuple(dict.fromkeys(order.dimensions for order in kept))
+            self.orders = b"".join(
+                _pack_order(o.at_ms, o.tie_break, o.is_upsell, self.palette.index(o.dimensions))
+                for o in kept
+            )
 
 
 class Customers:
@@ -113,7 +153,9 @@ class Customers:
         self._ttl_ms = ttl_ms
         self._kept_ms = kept_ms
         self._held_max = held_max
-        self._held: dict[int, bytes | None] = {}
+        self._held: dict[int, _History | bytes | None] = {}
+        self._encoded: dict[_Palette, bytes] = {}
+        self._decoded: dict[bytes, _Palette] = {}
         self._changed: set[int] = set()
 
     def __len__(self) -> int:
@@ -127,8 +169,8 @@ class Customers:
         """Take in what is stored of customers, ``None`` where that is nothing."""
         self._held.update(stored)
 
-    def order(self, customer: int, order: Order, clock_ms: int) -> Iterator[Sighting]:
-        """Count an order of a customer who is known, and yield all that is new of any order.
+    def order(self, customer: int, order: Order, clock_ms: int) -> list[Sighting]:
+        """Count an order of a customer who is known, and give all that is new of any order.
 
         Args:
             customer: the keyed hash of the customer's id.
@@ -138,45 +180,55 @@ class Customers:
         Raises:
             KeyError: the customer was not learned.
         """
-        encoded = self._held.pop(customer)
-        history = None if encoded is None else self._decode(encoded)
+        known = self._held.pop(customer)
+        history = self._decode(known) if isinstance(known, bytes) else known
         if history is None or history.last_ms < order.at_ms - self._ttl_ms:
-            history = _History(first_ms=order.at_ms, last_ms=order.at_ms)
-        news = history.add(order)
-        yield from map(history.sighting, news)
+            history = _History(order.at_ms, order.at_ms, 0, (), b"")
+        sightings = [history.sighting(each) for each in history.add(order)]
         history.shorten(clock_ms - self._kept_ms)
-        self._held[customer] = self._encode(history)  # at the end: it was seen last
+        self._held[customer] = history  # at the end: it was seen last
         self._changed.add(customer)
+        return sightings
 
     def take_changes(self) -> dict[int, bytes]:
         """Customers to store, encoded, since the last call."""
-        changed = {key: found for key in self._changed if (found := self._held[key]) is not None}
+        changed: dict[int, bytes] = {}
+        for key in self._changed:
+            history = self._held[key]
+            if isinstance(history, _History):
+                # As it is stored it takes a third of the memory.
+                changed[key] = self._held[key] = self._encode(history)
         self._changed.clear()
         for key in list(islice(self._held, max(0, len(self._held) - self._held_max))):
             del self._held[key]
         return changed
 
     def _encode(self, history: _History) -> bytes:
-        orders = [
-            [
-                order.at_ms,
-                order.tie_break,
-                int(order.is_upsell),
-                {n: v for n, v in zip(self._names, order.dimensions, strict=True) if v is not None},
-            ]
-            for order in history.orders
-        ]
-        return to_json([history.first_ms, history.last_ms, history.count, orders])
+        named = self._encoded.get(history.palette)
+        if named is None:
+            # By name: which dimensions are in use may change.
+            named = to_json(
+                [
+                    {n: v for n, v in zip(self._names, of_one, strict=True) if v is not None}
+                    for of_one in history.palette
+                ]
+            )
+            self._know(history.palette, named)
+        head = _HEAD.pack(history.first_ms, history.last_ms, history.count, len(named))
+        return head + named + history.orders
 
     def _decode(self, encoded: bytes) -> _History:
-        first_ms, last_ms, count, orders = from_json(encoded)
-        return _History(
-            first_ms,
-            last_ms,
-            count,
-            [
-                # By name: which dimensions are in use may have changed since.
-                Order(at, tie, bool(upsell), tuple(given.get(name) for name in self._names))
-                for at, tie, upsell, given in orders
-            ],
-        )
+        first_ms, last_ms, count, length = _HEAD.unpack_from(encoded)
+        named = encoded[_HEAD.size : _HEAD.size + length]
+        palette = self._decoded.get(named)
+        if palette is None:
+            palette = tuple(tuple(map(given.get, self._names)) for given in from_json(named))
+            self._know(palette, named)
+        return _History(first_ms, last_ms, count, palette, encoded[_HEAD.size + length :])
+
+    def _know(self, palette: _Palette, named: bytes) -> None:
+        if len(self._encoded) >= _PALETTES_MAX:
+            self._encoded.clear()
+            self._decoded.clear()
+        self._encoded[palette] = named
+        self._decoded[named] = palette

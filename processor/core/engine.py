@@ -384,7 +384,7 @@ class PartitionEngine:
         if self.sessions is not None:
             self._correct(self.sessions.act(self._acted(batch, dimensions), self.watermark_ms))
         if self._observing.is_needed:
-            self._observing.add(batch.seconds, batch.events, dimensions, self._time_of)
+            self._observing.add(batch.events, self._times_in(batch), dimensions)
 
     def _acted(self, batch: Batch, dimensions: Iterable[Dimensions]) -> Iterable[Acted]:
         events = batch.events

@@ -1,26 +1,19 @@
 """From single observations to packed entries by pane, on every tier."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
 from processor.core.sample import pack_one
 from processor.core.sampled_panes import PaneSamples
 from processor.core.segments import Dimensions, Segmentation
 
+Observed = tuple[int, Dimensions, str, int, int]
+"""An observation placed in time, as the entry of a sample: when (ms), dimensions, measure, key and
+note. A plain tuple, because there are two for every order."""
 
-class Observed(NamedTuple):
-    """An observation placed in time, as the entry of a sample."""
-
-    time_ms: int
-    dimensions: Dimensions
-    measure: str
-    key: int
-    note: int
-
-
-_Seconds = dict[int, dict[str, dict[str, bytearray]]]
-"""Second (ms) → series → measure → packed entries."""
+_Place = tuple[Dimensions, str]
+_Panes = dict[int, dict[_Place, list[bytes]]]
+"""Start of a pane (ms) → dimensions and measure → packed entries."""
 
 
 def pane_samples(
@@ -39,38 +32,57 @@ def pane_samples(
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
-    seconds: _Seconds = {}
+    seconds: _Panes = {}
     for time_ms, dimensions, measure, key, note in observed:
-        entry = pack_one(key, note)
-        by_series = seconds.setdefault(pane_start(time_ms, SECOND_MS), {})
-        for series in segmentation.series(dimensions):
-            by_measure = by_series.setdefault(series, {})
-            if measure in by_measure:
-                by_measure[measure] += entry
-            else:
-                by_measure[measure] = bytearray(entry)
+        second = time_ms - time_ms % SECOND_MS
+        by_place = seconds.get(second)
+        if by_place is None:
+            by_place = seconds[second] = {}
+        place = dimensions, measure
+        entries = by_place.get(place)
+        if entries is None:
+            by_place[place] = [pack_one(key, note)]
+        else:
+            entries.append(pack_one(key, note))
     samples: PaneSamples = {}
     for tier in tiers:
-        for start, by_series in _coarsen(seconds, tier.pane_ms).items():
+        for start, by_place in _coarsen(seconds, tier.pane_ms).items():
             if tier.keeps(start, clock_ms):
-                samples[tier.pane_ms, start] = {
-                    series: {measure: bytes(packed) for measure, packed in by_measure.items()}
-                    for series, by_measure in by_series.items()
-                }
+                samples[tier.pane_ms, start] = _by_series(by_place, segmentation)
     return samples
 
 
-def _coarsen(seconds: _Seconds, pane_ms: int) -> _Seconds:
+def _coarsen(seconds: _Panes, pane_ms: int) -> _Panes:
     if pane_ms == SECOND_MS:
         return seconds
-    panes: _Seconds = {}
-    for second, by_series in seconds.items():
+    panes: _Panes = {}
+    for second, by_place in seconds.items():
         pane = panes.setdefault(pane_start(second, pane_ms), {})
-        for series, by_measure in by_series.items():
-            total = pane.setdefault(series, {})
-            for measure, packed in by_measure.items():
-                if measure in total:
-                    total[measure] += packed
-                else:
-                    total[measure] = bytearray(packed)
+        for place, entries in by_place.items():
+            total = pane.get(place)
+            if total is None:
+                pane[place] = entries.copy()
+            else:
+                total += entries
     return panes
+
+
+def _by_series(
+    by_place: Mapping[_Place, list[bytes]], segmentation: Segmentation
+) -> dict[str, dict[str, bytes]]:
+    found: dict[str, dict[str, list[bytes]]] = {}
+    for (dimensions, measure), entries in by_place.items():
+        packed = b"".join(entries)
+        for series in segmentation.series(dimensions):
+            by_measure = found.get(series)
+            if by_measure is None:
+                by_measure = found[series] = {}
+            parts = by_measure.get(measure)
+            if parts is None:
+                by_measure[measure] = [packed]
+            else:
+                parts.append(packed)
+    return {
+        series: {measure: b"".join(parts) for measure, parts in by_measure.items()}
+        for series, by_measure in found.items()
+    }

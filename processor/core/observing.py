@@ -1,6 +1,7 @@
 """What the events of one partition are observed for, beside what they count."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import xxhash
@@ -8,14 +9,13 @@ import xxhash
 from processor.core.config import EngineConfig
 from processor.core.customers import Customers, Order
 from processor.core.event_fields import Event, reader
-from processor.core.identity import keyed_digest
+from processor.core.identity import keyed_digests
 from processor.core.measures import MeasurePlan
 from processor.core.observed import Observed, pane_samples
 from processor.core.sample import key_of, note_of
 from processor.core.sampled_panes import PaneSamples
 from processor.core.segments import Dimensions, Segmentation
 from schemas.events import EventType
-from schemas.timestamps import parse_rfc3339
 
 BUYERS: Final = "buyers"
 """The measure under which the customers of orders are observed, with what is known of them."""
@@ -64,34 +64,47 @@ class Observing:
 
     def add(
         self,
-        seconds: Sequence[str],
         events: Sequence[Event],
-        dimensions: Iterable[Dimensions],
-        time_of: Callable[[str], int],
+        times_ms: Sequence[int],
+        dimensions: Sequence[Dimensions],
     ) -> None:
         """Observe events.
 
         Args:
-            seconds: each event's time up to its second.
             events: as the fast validator gives them.
+            times_ms: theirs.
             dimensions: theirs.
-            time_of: milliseconds of a second.
         """
-        observe, values_of = self._plan.observe, self._values_of
-        key_of_one = _Keys(self._hash_key).__getitem__
-        for second, event, dims in zip(seconds, events, dimensions, strict=True):
-            for measure, identity, magnitude, marks in observe(values_of(event)):
-                key = key_of_one(event["event_id"] if identity is None else identity)
-                note = note_of(magnitude, marks)
-                self._observed.append(Observed(time_of(second), dims, measure, key, note))
-            if self._customers is not None and event.get("kind", "order") == "order":
-                order = Order(
-                    parse_rfc3339(event["occurred_at"]),
-                    xxhash.xxh3_64_intdigest(event["event_id"].encode()),
-                    bool(event.get("upsell")),
-                    dims,
-                )
-                self._orders.append((key_of_one(event["customer_id"]), order))
+        observed = map(self._plan.observe, map(self._values_of, events))
+        found = [
+            (event["event_id"] if one[1] is None else one[1], time_ms, dims, one)
+            for event, time_ms, dims, all_of_it in zip(
+                events, times_ms, dimensions, observed, strict=True
+            )
+            for one in all_of_it
+        ]
+        orders: list[tuple[str, int, Dimensions, Event]] = []
+        if self._customers is not None:
+            orders = [
+                (event["customer_id"], time_ms, dims, event)
+                for event, time_ms, dims in zip(events, times_ms, dimensions, strict=True)
+                if event["kind"] == "order"
+            ]
+        keys = self._keys(identity for identity, *_ in chain(found, orders))
+        self._observed += [
+            (time_ms, dims, measure, keys[identity], note_of(magnitude, marks))
+            for identity, time_ms, dims, (measure, _, magnitude, marks) in found
+        ]
+        self._orders += [
+            (keys[customer], Order(at_ms, _tie_break(event), bool(event.get("upsell")), dims))
+            for customer, at_ms, dims, event in orders
+        ]
+
+    def _keys(self, identities: Iterable[str]) -> dict[str, int]:
+        """The keys of identities, each hashed once."""
+        each = dict.fromkeys(identities)
+        digests = keyed_digests(each, self._hash_key, 8)
+        return dict(zip(each, map(key_of, digests), strict=True))
 
     def unknown_customers(self) -> list[int]:
         """Customers to learn of before their orders can be counted."""
@@ -109,17 +122,11 @@ class Observing:
         if self._customers is not None:
             orders, self._orders = self._orders, []
             for key, order in orders:
-                self._observed += (
-                    Observed(
-                        seen.order.at_ms,
-                        seen.order.dimensions,
-                        BUYERS,
-                        key,
-                        note_of(seen.since_first_ms, seen.marks),
-                    )
-                    for seen in self._customers.order(key, order, clock_ms)
-                )
-        return (one.dimensions for one in self._observed)
+                self._observed += [
+                    (seen.at_ms, seen.dimensions, BUYERS, key, note_of(since_first_ms, marks))
+                    for seen, since_first_ms, marks in self._customers.order(key, order, clock_ms)
+                ]
+        return dict.fromkeys([observed[1] for observed in self._observed])
 
     def take(self, clock_ms: int) -> tuple[PaneSamples, dict[int, bytes]]:
         """What was gathered since the last call, by pane, and the customers to store."""
@@ -129,13 +136,5 @@ class Observing:
         return samples, {} if self._customers is None else self._customers.take_changes()
 
 
-class _Keys(dict[str, int]):
-    """The keys of a batch's identities, each hashed once."""
-
-    def __init__(self, hash_key: bytes) -> None:
-        super().__init__()
-        self._hash_key = hash_key
-
-    def __missing__(self, identity: str) -> int:
-        key = self[identity] = key_of(keyed_digest(identity, self._hash_key, 8))
-        return key
+def _tie_break(event: Event) -> int:
+    return xxhash.xxh3_64_intdigest(event["event_id"].encode())

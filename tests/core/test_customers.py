@@ -124,10 +124,9 @@ def test_single_orders_are_few_and_no_older_than_panes() -> None:
     customers, seen, stored = new_customers(), Seen(), dict[int, bytes]()
     old = [(1, order(NOW - 100 * DAY_MS + i)) for i in range(50)]
     feed(customers, old, stored, seen)
-    assert b'"' not in stored[1]
-    assert len(stored[1]) < 100  # the first and last times and the number, and no single order
+    assert len(stored[1]) < 30  # the first and last times and the number, and no single order
     feed(customers, [(1, order(NOW - 1000 + i)) for i in range(50)], stored, seen)
-    assert stored[1].count(b"[") == 2 + ORDERS_MAX
+    assert len(stored[1]) < 30 + 18 * ORDERS_MAX
     assert seen[1, NOW - 951, NOW - 951, None] == (100 * DAY_MS - 951, REPEAT | MULTI)
 
 
