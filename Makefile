@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs golden budgets bench soak lock clean
+.PHONY: help demo test lint format docs golden budgets bench bench-full soak lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 # Stamps: an environment is installed again only when its lock or the project file changes.
 # Every install also fetches the embedded Kafka's jars, so that nothing is left to download later.
@@ -18,6 +18,7 @@ help: ## this list
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m processor.embedded archive
 	@touch $@
 
 .venv/installed-browser: tests/browser/chromium.py .venv/installed-dev
@@ -57,8 +58,16 @@ golden: .venv/installed-dev ## write the golden readings again: shows what diffe
 budgets: .venv/installed-dev ## write the budgets of the counting path again: shows what differs and asks; YES=1 does not ask
 	@$(BIN)/python -m tests.performance
 
-bench: .venv/installed-dev ## events per CPU-second, beside the transport consuming only, in one run
+bench: .venv/installed-dev ## events per CPU-second beside the transport consuming only: some minutes
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: .venv/installed-dev ## all of docs/performance.md, beside other tools: 40 minutes
+	$(BIN)/python -m benchmarks.peers prepare
+	$(BIN)/python -m benchmarks.peers check
+	$(BIN)/python -m benchmarks --full $(ARGS)
+	$(BIN)/python -m benchmarks.latency --settings 1 --rounds 5 --seconds 10
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.page --take
 
 soak: .venv/installed-dev .venv/installed-browser ## long runs with random kills; prints the seed of each
 	$(BIN)/pytest -m soak $(ARGS)

@@ -15,6 +15,7 @@ benchmarks.page`` makes docs/performance.md of them.
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -112,6 +113,7 @@ def run(options: argparse.Namespace, lengths: Mapping[str, int]) -> int:
     variants, before, began = to_run(options, failed), machine(), time.monotonic()
     for line in failed:
         print(line, file=sys.stderr)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader at once
     with EmbeddedKafka() as kafka, EmbeddedRedis(appendonly=True) as redis:
         bench = Bench(
             kafka.bootstrap,

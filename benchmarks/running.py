@@ -38,6 +38,7 @@ class Bench:
         events: of a log.
         sessions: of a log of sessions.
         say: told what is done, in a line.
+        prefix: of all topics, where others use the broker, too.
         lengths: events of each log that was written.
         bytes_each: mean length of its records.
     """
@@ -47,6 +48,7 @@ class Bench:
     events: int
     sessions: int
     say: Callable[[str], None]
+    prefix: str = ""
     lengths: dict[str, int] = field(default_factory=dict)
     bytes_each: dict[str, float] = field(default_factory=dict)
 
@@ -58,8 +60,8 @@ class Bench:
 
     def _write_log(self, name: str) -> None:
         workload = WORKLOADS[name]
-        log = workload.events(self.sessions if workload.sessions else self.events)
-        count, size = asyncio.run(produce(self.bootstrap, f"{name}.", log))
+        log = workload.events(self.sessions if workload.sessions else self.events * workload.longer)
+        count, size = asyncio.run(produce(self.bootstrap, f"{self.prefix}{name}.", log))
         self.lengths[name], self.bytes_each[name] = count, size / count
         of_sessions = f" of {self.sessions:,} sessions" if workload.sessions else ""
         self.say(f"{name}: {workload.about}{of_sessions}: {count:,} of {size / count:.0f} bytes")
@@ -77,9 +79,10 @@ class Bench:
             PeerError: a peer failed, or counted something else.
         """
         if variant.mode == "peer":
-            return run_peer(name, self.bootstrap, f"{variant.log}.", self.lengths[variant.log])
-        unique = f"bench-{time.time_ns()}"
-        prefix, events = f"{variant.log}.", self.lengths.get(variant.log, 0)
+            prefix = f"{self.prefix}{variant.log}."
+            return run_peer(name, self.bootstrap, prefix, self.lengths[variant.log])
+        unique = f"{self.prefix}bench-{time.time_ns()}"
+        prefix, events = f"{self.prefix}{variant.log}.", self.lengths.get(variant.log, 0)
         if variant.mode in ("tick", "live"):
             prefix, events = f"{unique}.", _TICK_CHANNELS
             asyncio.run(create(self.bootstrap, prefix))

@@ -71,6 +71,12 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         segment_cap=10_000,
         rounds=3,
     ),
+    "sparse-1000": Variant(
+        "… 1,000 channels, each once a second of event time",
+        log="sparse-1000",
+        compared_with="count",
+        rounds=3,
+    ),
     "skewed": Variant("… skewed keys, 1,000 channels", log="skewed", compared_with="values-1000"),
     "shuffled": Variant("… up to 110 s late", log="shuffled", compared_with="count", rounds=3),
     "mixed-consume": Variant("mixed: transport, consume only", mode="consume", log="mixed"),

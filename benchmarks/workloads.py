@@ -17,18 +17,21 @@ import numpy as np
 
 from processor.simulation import DEFAULT_MIX, encode, simulate
 from schemas.events import EventType, kafka_key
-from schemas.timestamps import format_rfc3339
+from schemas.timestamps import format_rfc3339, parse_rfc3339
 
 PARTITIONS: Final = 4
 CHANNELS: Final = ("email", "web", "app", "sms", "phone")
 PRODUCTS: Final = ("basic", "plus", "pro", "team")
 EVENTS_PER_SECOND_OF_EVENT_TIME: Final = 1_000
+FULL_LOAD_PER_SECOND: Final = 100_000
+"""Of event time, in logs of many segment values: as if read while it happens, by a busy worker."""
+
 
 _CUSTOMERS: Final = 100_000
 _ZIPF: Final = 1.1
 """The exponent of skewed keys: of 100,000 customers one sends a seventh of all events."""
 
-_SHUFFLED_S: Final = 110
+_SHUFFLED_MS: Final = 110_000
 """How late events of a shuffled log come at most, in event time: within the default lateness."""
 
 _CHUNK: Final = 50_000
@@ -63,11 +66,13 @@ class Workload:
         about: what it holds, for people.
         events: makes the log of so many events, in its order.
         sessions: it is as long as its number of sessions asks for, not as it is told.
+        longer: so many times as long as the others.
     """
 
     about: str
     events: Callable[[int], Iterator[Located]]
     sessions: bool = False
+    longer: int = 1
 
 
 def start_ms(count: int, per_second: int = EVENTS_PER_SECOND_OF_EVENT_TIME) -> int:
@@ -214,14 +219,14 @@ def session_events(sessions: int, seed: int = 1, *, ends: bool = True) -> Iterat
 
 
 def shuffled(log: Iterable[Located], seed: int = 1) -> Iterator[Located]:
-    """A log of 1,000 events a second whose events come up to 110 s late, each by chance."""
+    """A log in order, with its events up to 110 s late, each by chance."""
     rng = random.Random(seed)
     waiting: list[tuple[float, int, Located]] = []
-    longest = _SHUFFLED_S * EVENTS_PER_SECOND_OF_EVENT_TIME
     for i, event in enumerate(log):
-        while waiting and waiting[0][0] <= i:
+        at_ms = _time_of(event[2])
+        while waiting and waiting[0][0] <= at_ms:
             yield heappop(waiting)[2]
-        heappush(waiting, (i + rng.uniform(0, longest), i, event))
+        heappush(waiting, (at_ms + rng.uniform(0, _SHUFFLED_MS), i, event))
     while waiting:
         yield heappop(waiting)[2]
 
@@ -244,6 +249,11 @@ def _time(ms: int) -> bytes:
     if text is None:
         text = _seconds[second] = format_rfc3339(second * 1000)[:19].encode()
     return b"%b.%03dZ" % (text, rest)
+
+
+def _time_of(record: bytes) -> int:
+    """When an event occurred: its name is written only once in the records here."""
+    return parse_rfc3339(record.partition(b'"occurred_at":"')[2].partition(b'"')[0].decode())
 
 
 def _uuids(rng: np.random.Generator, number: int) -> list[bytes]:
@@ -271,16 +281,25 @@ WORKLOADS: Final[Mapping[str, Workload]] = {
     "survey": Workload("NPS answers, 5 channels and 4 products", survey_events),
     "skewed": Workload(
         "NPS answers of customers and channels by Zipf's law",
-        lambda count: survey_events(count, channels=1_000, skewed=True),
+        lambda count: survey_events(
+            count, channels=1_000, skewed=True, per_second=FULL_LOAD_PER_SECOND
+        ),
     ),
     "shuffled": Workload(
         "NPS answers up to 110 s late", lambda count: shuffled(survey_events(count))
     ),
     "values-1000": Workload(
-        "NPS answers, 1,000 channels", lambda count: survey_events(count, channels=1_000)
+        "NPS answers, 1,000 channels, 100,000 a second",
+        lambda count: survey_events(count, channels=1_000, per_second=FULL_LOAD_PER_SECOND),
+        longer=2,  # more ids are remembered
+    ),
+    "sparse-1000": Workload(
+        "NPS answers, 1,000 channels, each once a second",
+        lambda count: survey_events(count, channels=1_000),
     ),
     "values-10000": Workload(
-        "NPS answers, 10,000 channels", lambda count: survey_events(count, channels=10_000)
+        "NPS answers, 10,000 channels, 100,000 a second",
+        lambda count: survey_events(count, channels=10_000, per_second=FULL_LOAD_PER_SECOND),
     ),
     "mixed": Workload("all eight types, simulated", mixed_events),
     "mixed-shuffled": Workload(
