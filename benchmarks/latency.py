@@ -234,21 +234,28 @@ async def pipeline(
             await following
 
 
-async def saturation(running: Pipeline, first: float) -> float:
-    """The highest rate, to about a twelfth, at which latency does not grow; prints each step."""
-    low, high = 0.0, 0.0
-    rate, left = first, BISECTIONS
-    while left:
+async def grows_at(running: Pipeline, rate: float) -> bool:
+    """Whether latency grows at a rate, twice in turn: a machine may stall once by itself."""
+    for _ in range(2):
         run = await running.load(Plan(rate, RAMP_SECONDS, _PARTITIONS))
         late_ms = run.latencies_ms(running.seen["redis"])
-        at_ns = [probe["intended_ns"] for probe in run.sent["probes"]]
-        growing = grows(at_ns, late_ms)
+        growing = grows([probe["intended_ns"] for probe in run.sent["probes"]], late_ms)
         print(
             f"  {rate:9,.0f} events/s: {'grows' if growing else 'keeps up'}, "
             f"last {late_ms[-1]:,.0f} ms",
             flush=True,
         )
-        if growing:
+        if not growing:
+            return False
+    return True
+
+
+async def saturation(running: Pipeline, first: float) -> float:
+    """The highest rate, to a few per cent, at which latency does not grow; prints each step."""
+    low, high = 0.0, 0.0
+    rate, left = first, BISECTIONS
+    while left:
+        if await grows_at(running, rate):
             high = rate
         else:
             low = rate

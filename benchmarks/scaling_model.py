@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from processor.core.config import EngineConfig
+from processor.streaming.publisher import UPDATES_LENGTH
 
 PANES_MS: Final = tuple(tier.pane_ms for tier in EngineConfig().tiers)
 """The panes' lengths of the default windows."""
@@ -34,6 +35,9 @@ HELD_S: Final = 1.5 * HORIZON_S
 
 IDS_MOST: Final = EngineConfig().dedup_max_ids
 
+REDIS_BYTES: Final = 8e9
+"""Memory of a node, taken as an example."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -48,6 +52,7 @@ class Costs:
         tick: of the publisher: ``each``, ``readings``.
         redis_tick: of Redis for the same.
         broker: of the broker, for an event that is consumed.
+        told_bytes: memory of Redis for a reading in its stream of ticks; no CPU.
     """
 
     event: float
@@ -58,6 +63,7 @@ class Costs:
     tick: Mapping[str, float]
     redis_tick: Mapping[str, float]
     broker: float
+    told_bytes: float
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,7 @@ class Need:
         broker: cores of the brokers, for consuming.
         ids: remembered at a time.
         horizon_s: how far back repeats are noticed.
+        told_bytes: memory of Redis for the ticks that it keeps for those who follow.
     """
 
     workers: float
@@ -150,6 +157,7 @@ class Need:
     broker: float
     ids: float
     horizon_s: float
+    told_bytes: float
 
     @property
     def processes(self) -> int:
@@ -185,6 +193,7 @@ def need(load: Load, costs: Costs) -> Need:
         broker=load.events_s * costs.broker,
         ids=ids,
         horizon_s=min(load.horizon_s, ids / load.events_s / 1.5),
+        told_bytes=UPDATES_LENGTH * readings * costs.told_bytes,
     )
 
 
@@ -214,6 +223,7 @@ LIMITS: Final[Mapping[str, Callable[[Load, Need], bool]]] = {
     "one worker's core": lambda _, n: n.workers + n.publisher > USABLE,
     "one Redis": lambda _, n: n.redis_partitions + n.redis_publisher > USABLE,
     "the publisher's core": lambda _, n: n.publisher > USABLE,
+    "8 GB of Redis for the ticks that it keeps": lambda _, n: n.told_bytes > REDIS_BYTES,
     "a worker for each partition": lambda load, n: n.processes > load.partitions,
 }
 """By name whether a load is more than it bears."""
@@ -325,6 +335,7 @@ def constants(points: Points) -> Costs:
         tick=fitted(points.ticks, "publisher_s", ("readings",)),
         redis_tick=fitted(points.ticks, "redis_s", ("readings",)),
         broker=_median([run["cpu_s"]["Kafka"] / run["events"] for run in points.of(1)]),
+        told_bytes=_median([tick["stream_bytes"] for tick in points.ticks]),
     )
     events = [(_workers_s(run) - _beside_s(run, found)) / run["events"] for run in points.of(1)]
     return replace(found, event=max(0.0, _median(events)))

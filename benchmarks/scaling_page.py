@@ -142,6 +142,7 @@ def constant_table(_: Mapping[str, Any], costs: Costs) -> str:
     rows.append(
         ["an event that is consumed", "broker", f"{costs.broker * us:.2f}", "", ""],
     )
+    rows.append(["a tick that is kept", "Redis", "", f"{costs.told_bytes:.0f} bytes a reading", ""])
     return table("what | process | µs each: | and for what is in it: | :", rows)
 
 
@@ -189,12 +190,13 @@ def need_table(many: bool) -> Callable[[Mapping[str, Any], Costs], str]:
                     f"{n.broker:.1f}",
                     f"{n.ids_bytes / 1e9:.1f}",
                     f"{n.horizon_s / 60:.1f}",
+                    f"{n.told_bytes / 1e9:.2f}",
                 ]
             )
         return table(
             "events/s: | partitions: | cores of counting: | workers: | publisher, cores: "
             "| Redis, cores: | Redis nodes: | brokers, cores: | ids, GB in workers: "
-            "| repeats noticed, min:",
+            "| repeats noticed, min: | ticks kept, GB in Redis:",
             found,
         )
 
