@@ -102,6 +102,21 @@ class Run:
         return found
 
 
+@dataclass(frozen=True)
+class Servers:
+    """Where to measure.
+
+    Attributes:
+        bootstrap: the broker.
+        redis_url: the Redis.
+        pids: of their processes, by the names under which their CPU time is told.
+    """
+
+    bootstrap: str
+    redis_url: str
+    pids: Mapping[str, int]
+
+
 class Pipeline:
     """One worker and the reader of its readings, and the loads they are given.
 
@@ -182,17 +197,25 @@ class Pipeline:
 
 @asynccontextmanager
 async def pipeline(
-    kafka: EmbeddedKafka, redis: EmbeddedRedis, name: str, settings: Settings, folder: Path
+    servers: Servers, name: str, settings: Settings, folder: Path, warm_up: Plan = _WARM_UP
 ) -> AsyncIterator[tuple[Pipeline, Path]]:
-    """A worker under measurement with topics and keys of its own, and where it writes its times."""
+    """A worker under measurement with topics and keys of its own, and where it writes its times.
+
+    Args:
+        servers: where.
+        name: begins the names of topics and keys.
+        settings: of the worker.
+        folder: of its log and its times.
+        warm_up: a load before any that is measured.
+    """
     env = {
-        "CX_KAFKA__BOOTSTRAP": kafka.bootstrap,
+        "CX_KAFKA__BOOTSTRAP": servers.bootstrap,
         "CX_KAFKA__GROUP": name,
         "CX_KAFKA__TOPIC_PREFIX": f"{name}.",
         "CX_KAFKA__READINGS_TOPIC": f"{name}.metrics",
         "CX_KAFKA__PARTITIONS": str(_PARTITIONS),
         "CX_ALERTING__TOPIC": f"{name}.alerts",
-        "CX_REDIS__URL": redis.url,
+        "CX_REDIS__URL": servers.redis_url,
         "CX_REDIS__PREFIX": name,
         "CX_ENGINE__SEGMENTS": json.dumps([["channel"], ["product"]]),
         **settings.environment,
@@ -204,9 +227,9 @@ async def pipeline(
             sys.executable,
             "-m",
             "benchmarks.watching",
-            f"--bootstrap={kafka.bootstrap}",
+            f"--bootstrap={servers.bootstrap}",
             f"--topic={name}.metrics",
-            f"--redis={redis.url}",
+            f"--redis={servers.redis_url}",
             f"--prefix={name}",
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
@@ -217,16 +240,11 @@ async def pipeline(
         async with asyncio.timeout(60):
             if (said := await watching.stdout.readline()).decode().strip() != READY:
                 raise SystemExit(f"the reader ended, or said {said!r}")
-        pids = {
-            "worker": worker.pid,
-            "Kafka": kafka.pid,
-            "Redis": redis.pid,
-            "reader": watching.pid,
-        }
-        running = Pipeline(kafka.bootstrap, f"{name}.survey-response", pids)
+        pids = {**servers.pids, "worker": worker.pid, "reader": watching.pid}
+        running = Pipeline(servers.bootstrap, f"{name}.survey-response", pids)
         following = asyncio.create_task(running.follow(watching.stdout))
         try:
-            await running.load(_WARM_UP)
+            await running.load(warm_up)
             yield running, times
         finally:
             watching.stdin.close()
@@ -295,10 +313,12 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         EmbeddedKafka() as kafka,
         EmbeddedRedis(appendonly=True) as redis,
     ):
+        pids = {"Kafka": kafka.pid, "Redis": redis.pid}
+        servers = Servers(kafka.bootstrap, redis.url, pids)
         for number, settings in enumerate(SETTINGS[: options.settings]):
             print(settings, flush=True)
             name = f"latency{number}"
-            async with pipeline(kafka, redis, name, settings, Path(folder)) as (running, times):
+            async with pipeline(servers, name, settings, Path(folder)) as (running, times):
                 rate = rate or await saturation(running, FIRST_RATE)
                 runs = [
                     (level, await running.load(Plan(rate * level, options.seconds, _PARTITIONS)))
