@@ -300,6 +300,7 @@ def told(run: Run, running: Pipeline, noted: Mapping[str, Any]) -> dict[str, Any
         "stages": stage_medians(probes),
         "generator_late": summary(handed_late_ms),
         "cpu_s": run.cpu_s,
+        "flushes": sum(from_ns <= begun < to_ns for _, _, begun, _ in noted["flushes"]),
         **tick_summary(noted["ticks"], from_ns, to_ns),
     }
 

@@ -388,8 +388,8 @@ def checks(points: Points, costs: Costs) -> list[Check]:
             events_s=row["rate"],
             partitions=row["partitions"],
             values=tuple(row["values"]),
-            flush_interval_s=row["flush_s"],
-            tick_s=max(row["tick_s"], row["seconds"] / max(1, row["ticks"])),
+            flush_interval_s=row["partitions"] * row["seconds"] / max(1, row["flushes"]),
+            tick_s=row["seconds"] / max(1, row["ticks"]),
         )
         n = need(load, costs)
         name = f"live, {row['rate']:,.0f} events/s, {row['settings']}"
