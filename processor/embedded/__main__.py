@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from processor.embedded.jars import write_lock
-from processor.embedded.kafka import EmbeddedKafka
+from processor.embedded.kafka import EmbeddedKafka, archive_classes
 from processor.embedded.kafka import prepare as prepare_kafka
 from processor.embedded.redis import EmbeddedRedis
 from processor.embedded.server import EmbeddedServerError
@@ -28,6 +28,13 @@ def _progress(line: str) -> None:
 def prepare() -> None:
     """Download what the servers need, once; silent when there is nothing to do."""
     prepare_kafka(_progress)
+
+
+@app.command()
+def archive() -> None:
+    """Keep Kafka's classes as Java loads them, once: later starts take less than half as long."""
+    prepare_kafka(_progress)
+    archive_classes()
 
 
 @app.command()

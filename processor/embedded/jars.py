@@ -81,7 +81,7 @@ def fetch_jars(announce: Callable[[str], None] | None = None) -> Path:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one_process(target.parent):
+        with only_one_process(target.parent):
             if not target.is_dir():
                 if announce:
                     announce(f"downloading Kafka {KAFKA_VERSION} (43 MB, once) to {target}")
@@ -95,7 +95,8 @@ def fetch_jars(announce: Callable[[str], None] | None = None) -> Path:
 
 
 @contextmanager
-def _only_one_process(folder: Path) -> Iterator[None]:
+def only_one_process(folder: Path) -> Iterator[None]:
+    """Others that ask for the same folder wait until this one is done."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the kernel if we are killed
         yield
