@@ -51,6 +51,6 @@ def test_a_java_that_writes_none_is_an_error(cache: Path) -> None:
 
 def test_java_goes_on_without_one_that_is_broken(cache: Path) -> None:
     make_archive(_write)
-    command = [JAVA, *java_options(), "-version"]
+    command = [str(JAVA), *java_options(), "-version"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
