@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ class OwnedPartition:
         flushed: set when a flush was stored.
         active_at: when the last batch came, by the monotonic clock.
         beat_at: when its clock last followed the wall clock.
+        flushed_at: when the flush task began its last flush, by the monotonic clock.
         events: records counted since the claim.
         completeness: what its counts lack.
         untold: statistics that go with the next flush.
@@ -59,6 +61,7 @@ class OwnedPartition:
     flushed: asyncio.Event = field(default_factory=asyncio.Event)
     active_at: float = field(default_factory=time.monotonic)
     beat_at: float = 0.0
+    flushed_at: float = -math.inf
     events: int = 0
     completeness: Completeness = WHOLE
     untold: Counter[str] = field(default_factory=Counter)

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from aiokafka.errors import KafkaError
@@ -19,9 +18,8 @@ from faust.types import TP
 from redis.exceptions import RedisError
 
 from processor.core.config import EngineConfig
-from processor.core.engine import END_OF_TIME_MS, PartitionEngine
+from processor.core.engine import END_OF_TIME_MS
 from processor.core.segments import Segmentation
-from processor.metrics.measures import count_session, plan_of
 from processor.metrics.own_definition import OwnMetric
 from processor.state.base_register import BaseRegister
 from processor.state.cancelling import cancel_until_done
@@ -29,12 +27,14 @@ from processor.state.partition import Fenced, OffsetMoved, SegmentRegister
 from processor.state.table import PaneTable
 from processor.streaming.attempts import RETRY_MAX_S, Attempts
 from processor.streaming.bounded import within
+from processor.streaming.claiming import Claimer
 from processor.streaming.counters import WorkerCounters
 from processor.streaming.deadletter import DeadLetter, DeadLetters
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.flushing import Flusher, is_rebuilt
 from processor.streaming.marks import pieces
 from processor.streaming.owned import OwnedPartition
+from processor.streaming.pacing import FlushPace
 from processor.streaming.progress import Attempt
 from processor.streaming.resuming import Resumer
 from processor.streaming.topic_watch import TopicWatch
@@ -67,7 +67,7 @@ class Partitions:
         base_register: where partitions tell one another of snapshots.
         dead_letters: where refused records go.
         owner: names this worker in Redis.
-        flush_interval_s: how long counts gather before they are written.
+        flush_interval_s: between two flushes of a partition that keeps up.
         idle_after_s: a caught-up partition without records for this long follows the clock.
         now_ms: wall clock in milliseconds.
         put_back: writes again what all workers share, where Redis has lost it.
@@ -96,17 +96,9 @@ class Partitions:
         counters: WorkerCounters | None = None,
     ) -> None:
         self._topics = topics
-        self._config = config
-        plans = (plan_of(name, config.survey_responses, own) for name in EventType)
-        self._plans = {plan.event_type: plan for plan in plans}
-        self._table = table
-        self._register = register
-        self._segmentation = segmentation
-        self._owner = owner
-        self._flush_interval_s = flush_interval_s
+        self._pace = FlushPace(flush_interval_s)
         self._idle_after_s = idle_after_s
         self._now_ms = now_ms
-        self._put_back = put_back
         self._rehearses = rehearses
         self._due = asyncio.Event()
         self._owned: dict[TP, OwnedPartition] = {}
@@ -124,6 +116,18 @@ class Partitions:
         self._reclaim_at: float | None = None
         self._resumer = Resumer(topics, config)
         self._topic_watch = TopicWatch()
+        self._claimer = Claimer(
+            topics=topics,
+            config=config,
+            table=table,
+            register=register,
+            segmentation=segmentation,
+            topic_watch=self._topic_watch,
+            attempts=self._attempts,
+            owner=owner,
+            put_back=put_back,
+            own=own,
+        )
         self.events_total = 0
         self.stale_batches = 0
 
@@ -157,13 +161,13 @@ class Partitions:
         self.release(self._owned)
         self._reclaim_at = None
         await self._topic_watch.look_up(consumer, {tp.topic for tp in assigned})
-        claimed = await asyncio.gather(*(self._claim_one(tp) for tp in sorted(assigned)))
+        claimed = await asyncio.gather(*map(self._claimer.claim, sorted(assigned)))
         stores = {partition.tp: partition.store for partition in claimed}
         resumptions = await self._resumer.resume(stores, consumer, self._now_ms())
         for partition in claimed:
             partition.resume(resumptions[partition.tp])
         if any(resumption.is_rebuild for resumption in resumptions.values()):
-            await self._restore_shared()
+            await self._claimer.restore_shared()
         self._owned = {p.tp: p for p in claimed}
         self.counters.claimed()
         return {p.tp: p.next_offset for p in claimed}
@@ -221,13 +225,13 @@ class Partitions:
             if mark is not None and self._rehearses:
                 mark.apply(partition.engine)
                 partition.tells |= mark.is_barrier
-        if self._rehearses and partition.tells:
-            self._due.set()
         partition.next_offset = batch.next_offset
         partition.active_at = time.monotonic()
         partition.events += len(batch.records)
         self.events_total += len(batch.records)
         self.counters.folded(partition.engine.event_type, len(batch.records))
+        if self._rest_s(partition, partition.active_at) <= 0:
+            self._due.set()
         while partition.is_full and not partition.lost and not partition.held:
             partition.flushed.clear()
             try:
@@ -303,7 +307,7 @@ class Partitions:
 
     # -- flushing -------------------------------------------------------------------------------
 
-    async def flush_forever(self, sleep: Callable[[float], Awaitable[object]]) -> None:
+    async def flush_forever(self) -> None:
         """Flush what has gathered, again and again, until cancelled.
 
         Each partition flushes by itself: one whose dead letters are refused holds up no other.
@@ -311,25 +315,23 @@ class Partitions:
         flights: dict[OwnedPartition, asyncio.Task[None]] = {}
         try:
             while True:
-                began = time.monotonic()
                 for partition in [p for p, flight in flights.items() if flight.done()]:
                     flights.pop(partition).result()
+                now, rest_s = time.monotonic(), self._pace.interval_s
                 for partition in self._owned.values():
                     if partition not in flights and self._is_due(partition):
-                        flights[partition] = asyncio.create_task(self._flush(partition))
+                        left_s = self._rest_s(partition, now)
+                        if left_s <= 0:
+                            partition.flushed_at = now
+                            flights[partition] = asyncio.create_task(self._flush(partition))
+                        else:
+                            rest_s = min(rest_s, left_s)
                 await self._reclaim()
-                await self._rest(began + self._flush_interval_s - time.monotonic(), sleep)
+                with contextlib.suppress(TimeoutError):
+                    await within(rest_s, self._due.wait(), "something to flush")
+                self._due.clear()
         finally:
             await cancel_until_done(flights.values())
-
-    async def _rest(self, rest_s: float, sleep: Callable[[float], Awaitable[object]]) -> None:
-        """Wait for the next flushes: in a replay no longer than until somebody waits for one."""
-        if not self._rehearses:
-            await sleep(max(0.0, rest_s))
-            return
-        with contextlib.suppress(TimeoutError):
-            await within(max(0.0, rest_s), self._due.wait(), "a mark")
-        self._due.clear()
 
     async def flush_all(self) -> None:
         """Flush every partition that has something to say, once; not beside `flush_forever`."""
@@ -337,6 +339,7 @@ class Partitions:
         await asyncio.gather(*(self._flush(p) for p in due))
 
     def _is_due(self, partition: OwnedPartition) -> bool:
+        """Whether a partition has something to say."""
         now = time.monotonic()
         if partition.lost:
             return False
@@ -350,6 +353,15 @@ class Partitions:
         # Marks of a replay move the offset and may change nothing: it is stored all the same.
         moved = partition.next_offset != (partition.store.offset or 0)
         return engine.has_changes or bool(partition.letters) or moved
+
+    def _rest_s(self, partition: OwnedPartition, now: float) -> float:
+        """How long what a partition has to say may wait; 0 or less where it is due."""
+        if partition.tells or partition.is_full:
+            return 0.0
+        gathered = partition.next_offset - (partition.store.offset or 0)
+        consumer = self._consumer
+        waiting = 0 if consumer is None else consumer.lag(partition.tp, partition.next_offset)
+        return self._pace.rest_s(now - partition.flushed_at, gathered, waiting)
 
     def _is_idle(self, partition: OwnedPartition, now: float) -> bool:
         return (
@@ -372,7 +384,7 @@ class Partitions:
             self._reclaim_at = time.monotonic()
         if partition.held and not partition.lost and not partition.is_full:
             await self._go_on(partition)
-        if partition.tells:
+        if partition.tells or partition.is_full:
             self._due.set()
 
     async def _reclaim(self) -> None:
@@ -386,37 +398,3 @@ class Partitions:
         except (RedisError, KafkaError, OSError, TimeoutError) as error:
             log.warning("partitions could not be claimed again: %s; trying again", error)
             self._reclaim_at = time.monotonic() + RETRY_MAX_S
-
-    async def _restore_shared(self) -> None:
-        """Write again what was agreed with the other workers, and is lost with the counts."""
-        writes: list[Callable[[], Awaitable[object]]] = [
-            partial(self._register.admit, index, admitted)
-            for index, admitted in enumerate(self._segmentation.admitted)
-            if admitted
-        ]
-        if self._put_back is not None:
-            writes.append(self._put_back)
-        for write in writes:
-            await self._attempts.until_done("what workers share", write)
-
-    async def _claim_one(self, tp: TP) -> OwnedPartition:
-        event_type = self._topics[tp.topic]
-        store = self._table.partition(tp.topic, tp.partition)
-        ask = partial(store.claim, self._owner, self._topic_watch.id_of(tp.topic))
-        claim = await self._attempts.until_done(store.name, ask)
-        assert claim is not None  # never given up; Faust gives up its rebalance after a while
-        self._topic_watch.check(tp.topic, claim.topic_id)
-        engine = PartitionEngine(
-            event_type,
-            self._plans[event_type],
-            self._config,
-            self._segmentation,
-            count_session=count_session,
-        )
-        engine.restore(
-            clock_ms=claim.clock_ms,
-            generations=((g.number, g.ids, g.contents) for g in claim.generations),
-            sessions=claim.sessions.items(),
-            bases=claim.bases,
-        )
-        return OwnedPartition(tp, store, engine, claim.offset or 0, completeness=claim.completeness)

@@ -236,7 +236,7 @@ class Worker:
         )
         observer = Observer(self.health, app, self._partitions, settings, self.counters)
         self._tasks = [
-            asyncio.create_task(self._partitions.flush_forever(asyncio.sleep), name="flush"),
+            asyncio.create_task(self._partitions.flush_forever(), name="flush"),
             asyncio.create_task(self._partitions.watch_topics(asyncio.sleep), name="watch topics"),
             asyncio.create_task(observer.look_forever(), name="observe"),
             asyncio.create_task(observer.ask_redis_forever(), name="ask Redis"),

@@ -23,7 +23,7 @@ from tests.streaming.owning import SURVEYS, KeptLetters, LogConsumer, answer, ow
 @asynccontextmanager
 async def flushing(consumer: LogConsumer) -> AsyncIterator["asyncio.Task[None]"]:
     """The worker's flush task runs meanwhile."""
-    task = asyncio.create_task(consumer.partitions.flush_forever(asyncio.sleep))
+    task = asyncio.create_task(consumer.partitions.flush_forever())
     try:
         yield task
     finally:
