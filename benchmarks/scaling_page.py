@@ -53,6 +53,28 @@ def taken(results: Path = RESULTS) -> dict[str, Any]:
     }
 
 
+def levels(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The loads of the latency benchmark, the medians of rounds."""
+    rounds: dict[tuple[str, float], list[Any]] = {}
+    for row in figures["latency"]["rows"]:
+        rounds.setdefault((row["settings"], row["level"]), []).append(row)
+    return [middle(rows) for rows in rounds.values()]
+
+
+def middle(values: Sequence[Any]) -> Any:
+    """The median of values that are alike, number by number.
+
+    >>> middle([{"a": 1, "b": "x"}, {"a": 5, "b": "x"}, {"a": 2, "b": "x"}])
+    {'a': 2, 'b': 'x'}
+    """
+    first = values[0]
+    if isinstance(first, dict):
+        return {key: middle([value[key] for value in values]) for key in first}
+    if isinstance(first, list):
+        return [middle(each) for each in zip(*values, strict=True)]
+    return first if isinstance(first, str) else statistics.median(values)
+
+
 def points_of(figures: Mapping[str, Any]) -> Points:
     """What the model is made from and compared with."""
     scaling = figures["scaling"]
@@ -61,7 +83,7 @@ def points_of(figures: Mapping[str, Any]) -> Points:
         scaling["flushes"],
         scaling["follows"],
         scaling["ticks"],
-        figures["latency"]["rows"],
+        levels(figures),
     )
 
 
@@ -214,7 +236,7 @@ def latency(figures: Mapping[str, Any], _: Costs) -> str:
             f"{row['probes']:,}",
             *(f"{row[place][name]:,.0f}" for place in ("redis", "kafka") for name in names),
         ]
-        for row in figures["latency"]["rows"]
+        for row in levels(figures)
     ]
     columns = " | ".join(f"{place} {name}:" for place in ("Redis", "Kafka") for name in names)
     return table(f"settings | of saturation: | events/s: | probes: | {columns}", rows)
@@ -229,7 +251,7 @@ def stages(figures: Mapping[str, Any], _: Costs) -> str:
             *(f"{row['stages'][stage]:,.0f}" for stage in STAGES),
             ", ".join(f"{name} {s / row['seconds']:.2f}" for name, s in row["cpu_s"].items()),
         ]
-        for row in figures["latency"]["rows"]
+        for row in levels(figures)
     ]
     columns = " | ".join(f"{stage}:" for stage in STAGES)
     return table(f"settings | of saturation: | {columns} | cores used", rows)
