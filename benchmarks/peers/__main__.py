@@ -7,6 +7,7 @@ python -m benchmarks.peers run faust quix      what these take; all where none i
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def _run(names: Sequence[str], events: int, rounds: int) -> int:
             for name, runs in results.items():
                 try:
                     runs.append(run_peer(name, kafka.bootstrap, "survey.", events))
+                    print(name, json.dumps(runs[-1]), file=sys.stderr, flush=True)
                 except PeerError as error:
                     print(error, file=sys.stderr)
                     return 1

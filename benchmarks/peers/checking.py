@@ -85,24 +85,24 @@ def check(bootstrap: str, say: Callable[[str], None]) -> list[str]:
     for events in (EVENTS, FEWER_EVENTS):
         prefix, log = f"peers-{uuid.uuid4().hex[:8]}.", small_log(events)
         asyncio.run(produce(bootstrap, prefix, log))
-        of_log = f"windows of {events:,} answers agree"
         records = [record for _, _, record in log]
         expected, here = net(hopping(records, MINUTE_MS)), by_this_processor(records)
         if difference := first_difference(here, expected):
             failures.append(f"this processor, {events:,} answers: {difference}")
         else:
-            say(f"{'this processor':18} {len(here):>5} {of_log}")
+            say(f"{'this processor':18} {len(here):>5} windows of {events:,} answers agree")
         for name, peer in PEERS.items():
             if peer.counts and peer.is_slow == (events == FEWER_EVENTS):
                 given = prepared(
                     bootstrap,
                     prefix,
-                    events,
+                    peer.events_of(events),
                     partitions=peer.partitions,
                     step_ms=peer.step_s * SECOND_MS,
                 )
                 try:
-                    say(f"{name:18} {agreeing(peer, bootstrap, given):>5} {of_log}")
+                    agreed = agreeing(peer, bootstrap, given)
+                    say(f"{name:18} {agreed:>5} windows of {given.events:,} answers agree")
                 except PeerError as error:
                     failures.append(str(error))
     return failures

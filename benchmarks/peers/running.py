@@ -57,11 +57,20 @@ PEERS: Final[Mapping[str, Peer]] = {
         "confluent-kafka, consume only", "confluent_consume.py", "confluent", counts=False
     ),
     "faust": Peer("Faust, 5 min every 1 min", "faust_hopping.py", None, at_most=5_000),
+    "faust-5s": Peer("Faust, 5 min every 5 s", "faust_hopping.py", None, at_most=500, step_s=5),
     "quix": Peer(
         "Quix Streams, 5 min every 1 min", "quix_hopping.py", "quix", at_most=50_000, partitions=1
     ),
     "quix-repartition": Peer(
         "Quix Streams, grouped through a topic", "quix_hopping.py", "quix", at_most=50_000
+    ),
+    "quix-5s": Peer(
+        "Quix Streams, 5 min every 5 s",
+        "quix_hopping.py",
+        "quix",
+        at_most=5_000,
+        partitions=1,
+        step_s=5,
     ),
     "bytewax": Peer("Bytewax, 5 min every 1 min", "bytewax_sliding.py", "bytewax"),
     "bytewax-5s": Peer(
@@ -72,8 +81,8 @@ PEERS: Final[Mapping[str, Peer]] = {
         "Pathway, 5 min every 5 s", "pathway_sliding.py", "pathway", at_most=10_000, step_s=5
     ),
 }
-"""By name. A window of this project moves on by at most a sixtieth of its size, 5 min by 5 s, as in
-two of the rows; by a minute is what other tools' examples do, and is kinder to them."""
+"""By name. A window of this project moves on by at most a sixtieth of its size, 5 min by 5 s, as
+where the name ends so; by a minute is what other tools' examples do, and is kinder to them."""
 
 
 class PeerError(RuntimeError):
