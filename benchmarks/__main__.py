@@ -42,12 +42,11 @@ _STAGES = ("count", "mixed", "sessions")
 
 def known() -> dict[str, Variant]:
     """All variants: the worker's, and a row for each peer."""
-    limits = {"confluent": "consume"}
     return dict(VARIANTS) | {
         name: Variant(
             peer.about,
             mode="peer",
-            compared_with=limits.get(name, "count"),
+            compared_with="count" if peer.counts else "consume",
             rounds=3 if name.endswith("-repartition") else 5,
         )
         for name, peer in PEERS.items()

@@ -18,6 +18,8 @@ Run = dict[str, float]
 """What one run took, by name."""
 
 _TIMEOUT_S = 900
+_LAST_LINES = 60
+"""Of a subject that failed: enough for a traceback."""
 _TICK_CHANNELS = 10_000
 _LIVE_EVENTS = 200_000
 _SETTLED_S = 60.0
@@ -102,7 +104,7 @@ class Bench:
         )
         lines = [line for line in done.stdout.splitlines() if line.startswith('{"events"')]
         if done.returncode or not lines:
-            last = "\n".join(done.stderr.splitlines()[-30:])
+            last = "\n".join(done.stderr.splitlines()[-_LAST_LINES:])
             raise RunError(f"{variant.about}: exit code {done.returncode}\n{last}")
         if profile is not None:
             self.say(done.stderr)

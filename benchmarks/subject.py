@@ -1,10 +1,10 @@
 """One process under measurement: ``python -m benchmarks.subject MODE EVENTS``.
 
 ``count``, ``consume`` and ``getmany`` read a whole log and print a JSON line with what it took,
-from the first batch until everything is counted, stored and published (``count``), handed to the
-agent (``consume``), or fetched without Faust (``getmany``). ``tick`` prints what a tick takes when
-one event came for each of EVENTS channels, ``live`` how far a worker is behind what comes at a
-fixed rate. Configured by the same variables as a worker.
+from the claim of its partitions until everything is counted, stored and published (``count``),
+handed to the agent (``consume``), or fetched without Faust (``getmany``). ``tick`` prints what a
+tick takes when one event came for each of EVENTS channels, ``live`` how far a worker is behind
+what comes at a fixed rate. Configured by the same variables as a worker.
 """
 
 import argparse
@@ -49,6 +49,7 @@ class ConsumeOnly(Worker):
     """The same transport and agents, and nothing done with what they bring."""
 
     consumed = 0
+    holds = False
 
     async def start(self, app: Any) -> None:
         """Connect to nothing."""
@@ -62,6 +63,7 @@ class ConsumeOnly(Worker):
 
     async def claim(self, assigned: set[TP], consumer: BatchConsumer) -> Mapping[TP, int]:
         """Read from the start."""
+        self.holds |= bool(assigned)
         return await consumer.earliest_offsets(*assigned) if assigned else {}
 
     def claimed(self, tp: TP, chain: int) -> None:
@@ -94,6 +96,17 @@ class TicksWhenTold(Worker):
 
         # The task that publishes was made in this very step of the loop: it has not begun.
         self.publisher.tick = wait  # type: ignore[method-assign]
+
+
+async def claimed(worker: Worker) -> None:
+    """Wait until the worker has partitions: from then on it fetches."""
+    while True:
+        if isinstance(worker, ConsumeOnly):
+            if worker.holds:
+                return
+        elif worker.started and worker.partitions.owned:
+            return
+        await asyncio.sleep(0.001)
 
 
 def progress(worker: Worker) -> tuple[int, bool]:
@@ -165,9 +178,7 @@ class Run:
     async def count(self) -> None:
         """Read the whole log."""
         worker = self._worker
-        while progress(worker)[0] == 0:  # noqa: ASYNC110 - an event would be in the measured path
-            await asyncio.sleep(0.001)
-        already, _ = progress(worker)
+        await claimed(worker)
         began = self._meter.begin()
         tracing, sampler = cProfile.Profile(), Sampler()
         if self._profile == "calls":
@@ -190,15 +201,13 @@ class Run:
             used |= {f"stage:{stage}": share for stage, share in shares.items()}
         if self._redis is not None:
             used["counted"] = counted(self._settings, self._redis)
-        measured = self._events - already
-        say(measured, {**used, "per_s": measured / counted_s})
+        say(self._events, {**used, "per_s": self._events / counted_s})
 
     async def tick(self) -> None:
         """Publish after one event for each channel came, again and again."""
         worker, settings = self._worker, self._settings
         assert isinstance(worker, TicksWhenTold)
-        while not (worker.started and worker.partitions.owned):  # noqa: ASYNC110 - no event says so
-            await asyncio.sleep(0.05)
+        await claimed(worker)
         producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
         await producer.start()
         ticks: list[dict[str, float]] = []
@@ -225,8 +234,7 @@ class Run:
     async def live(self) -> None:
         """Count what comes at a fixed rate, and look how far that is behind what was sent."""
         worker, settings = self._worker, self._settings
-        while not (worker.started and worker.partitions.owned):  # noqa: ASYNC110 - no event says so
-            await asyncio.sleep(0.05)
+        await claimed(worker)
         begin_s = time.time() + 2.0
         sender = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "benchmarks.sender", settings.kafka.bootstrap),
