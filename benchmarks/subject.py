@@ -309,7 +309,9 @@ def main() -> None:
         app.add_future(to_the_end())
 
     app.task(watch)
-    faust.Worker(app, loglevel="warning").execute_from_commandline()
+    worker = faust.Worker(app, loglevel="warning")
+    worker.spinner = None  # it has every debug record made, also in libraries, to turn as they come
+    worker.execute_from_commandline()
 
 
 if __name__ == "__main__":
