@@ -8,7 +8,7 @@ as it is, or, from 2^32 on, into two: the low 32 bits and the rest, which add se
 would have to hold two thousand million such flushes before a cell of 64 bits ran over.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,19 +27,20 @@ _HIGH: Final = "^"
 """Stands before a measure whose cell holds what is above the low bits; no measure begins so."""
 
 _ROOM: Final = 1024
-_NONE: Final[Mapping[str, int]] = {}
+_NO_COLUMNS: Final[tuple[tuple[str, ...], CellNumbers]] = ((), np.empty(0, np.uint32))
 
 
 class _Measures(dict[str, int]):
     """The cells of one series by measure, numbered on first sight."""
 
-    __slots__ = ("_cells", "cells", "names", "number", "tall")
+    __slots__ = ("_cells", "cells", "families", "names", "number", "tall")
 
     def __init__(self, number: int, cells: "Cells") -> None:
         super().__init__()
         self.number = number
         self.tall = False
         self.names: tuple[str, ...] = ()
+        self.families: frozenset[str] = frozenset()
         self.cells: CellNumbers = np.empty(0, np.uint32)
         self._cells = cells
 
@@ -51,6 +52,9 @@ class _Measures(dict[str, int]):
         """Its measures and their cells."""
         if len(self.names) < len(self):
             self.names = tuple(self)
+            self.families = frozenset(
+                name.removeprefix(_HIGH).partition(".")[0] for name in self.names
+            )
             self.cells = np.fromiter(self.values(), np.uint32, len(self))
         return self.names, self.cells
 
@@ -78,9 +82,13 @@ class Cells:
         self._count += 1
         return cell
 
-    def measures(self, series: str) -> Collection[str]:
-        """The measures of a series that were ever counted."""
-        return self._by_series.get(series, _NONE).keys()
+    def families(self, series: str) -> frozenset[str]:
+        """What stands before the first dot of the measures that were ever counted."""
+        known = self._by_series.get(series)
+        if known is None:
+            return frozenset()
+        known.columns()
+        return known.families
 
     def series_of(self, cells: CellNumbers) -> SeriesNumbers:
         """The numbers of the series that cells belong to, by their places in :attr:`series`."""
@@ -100,19 +108,22 @@ class Cells:
             cells, counts = self._split(by_series)
         return np.array(cells, np.uint32), np.array(counts, np.int64)
 
-    def read(self, series: str, column: Numbers) -> dict[str, int]:
-        """The counters of a series that a column holds; those that are 0 are not among them."""
-        known = self._by_series.get(series)
-        if known is None:
-            return {}
-        names, cells = known.columns()
-        values = column[cells].tolist()
-        found = {name: n for name, n in zip(names, values, strict=True) if n}
-        return _joined(found) if known.tall else found
+    def read(self, series: Sequence[str], column: Numbers) -> list[dict[str, int]]:
+        """The counters of each series that a column holds; those that are 0 are not among them."""
+        known = [self._by_series.get(name) for name in series]
+        columns = [_NO_COLUMNS if one is None else one.columns() for one in known]
+        if not columns:
+            return []
+        values = column[np.concatenate([cells for _, cells in columns])].tolist()
+        found, at = [], 0
+        for one, (names, _) in zip(known, columns, strict=True):
+            end = at + len(names)
+            counters = {m: n for m, n in zip(names, values[at:end], strict=True) if n}
+            found.append(_joined(counters) if one is not None and one.tall else counters)
+            at = end
+        return found
 
-    def find(
-        self, series: str, cells: CellNumbers, counts: NDArray[np.signedinteger]
-    ) -> dict[str, int]:
+    def find(self, series: str, cells: CellNumbers, counts: Narrow) -> dict[str, int]:
         """The counters of a series among columns of few cells, in ascending order."""
         known = self._by_series.get(series)
         if known is None or not len(cells):

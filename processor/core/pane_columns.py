@@ -59,6 +59,44 @@ class PaneColumns:
         return self._cells.nbytes + self._counts.nbytes + added
 
 
+Panes = dict[int, PaneColumns]
+"""Pane start (ms) → its counters."""
+
+
+class Unsettled:
+    """The panes of a tier that were added to lately.
+
+    Once nothing came for a pane while the tier went on by one, it is put together.
+    """
+
+    def __init__(self) -> None:
+        self._end_ms = 0
+        self._before: set[int] = set()
+        self._now: set[int] = set()
+        self._like: PaneColumns | None = None
+
+    def touched(self, start_ms: int) -> None:
+        """Note that something was added to a pane."""
+        self._now.add(start_ms)
+
+    def settle(self, end_ms: int, panes: Panes) -> None:
+        """Put together what nothing came for since the tier's last pane.
+
+        Args:
+            end_ms: the end of the tier's windows.
+            panes: of the tier.
+        """
+        if end_ms == self._end_ms:
+            return
+        self._end_ms = end_ms
+        for start in sorted(self._before - self._now):
+            pane = panes.get(start)
+            if pane is not None:
+                pane.settle(self._like)
+                self._like = pane
+        self._before, self._now = self._now, set()
+
+
 def _narrow(counts: Numbers) -> Narrow:
     if not len(counts):
         return np.empty(0, np.int8)

@@ -6,7 +6,7 @@ merged into it. It is merged anew when a pane with observations has left the win
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -119,11 +119,15 @@ class SampledPanes:
 
     def __init__(self) -> None:
         self._series: dict[tuple[int, str], _Lanes] = {}
+        self._tiers_of: Counter[str] = Counter()
         self._panes: dict[int, dict[int, dict[str, dict[str, None]]]] = {}
 
     def add(self, pane_ms: int, start_ms: int, series: str, measure: str, packed: bytes) -> None:
         """Add packed entries to a pane."""
-        lanes = self._series.setdefault((pane_ms, series), {})
+        lanes = self._series.get((pane_ms, series))
+        if lanes is None:
+            lanes = self._series[pane_ms, series] = {}
+            self._tiers_of[series] += 1
         lane = lanes.get(measure)
         if lane is None:
             lane = lanes[measure] = _Lane()
@@ -143,6 +147,9 @@ class SampledPanes:
                         del lanes[measure]
                 if not lanes:
                     del self._series[tier.pane_ms, series]
+                    self._tiers_of[series] -= 1
+                    if not self._tiers_of[series]:
+                        del self._tiers_of[series]
 
     def starts(self, pane_ms: int) -> Iterable[tuple[int, Iterable[str]]]:
         """The panes of a tier, each with the series that something was observed in."""
@@ -151,6 +158,10 @@ class SampledPanes:
     def series(self) -> Iterable[str]:
         """Every series that something was observed in."""
         return (series for _, series in self._series)
+
+    def may_have(self, series: str) -> bool:
+        """Whether something was observed in a series, on whichever tier."""
+        return series in self._tiers_of
 
     def source(self, series: str, span: Span) -> "_Samples | None":
         """The samples of a series over a span; ``None`` where nothing was observed."""

@@ -25,7 +25,7 @@ from processor.core.base_totals import BaseTotals
 from processor.core.bases import BASES, CELL
 from processor.core.cells import CellNumbers, Cells, Narrow, Numbers
 from processor.core.estimate import Counts
-from processor.core.pane_columns import PaneColumns
+from processor.core.pane_columns import PaneColumns, Panes, Unsettled
 from processor.core.panes import Tier, Window, tiers_of
 from processor.core.rollup import PaneDeltas
 from processor.core.sampled_panes import PaneSamples, SampledPanes
@@ -33,11 +33,9 @@ from processor.core.window_counts import Beside, Source, Span, WindowCounts
 
 Counters = dict[str, int]
 Marks = NDArray[np.bool_]
-Panes = dict[int, PaneColumns]
-"""Pane start (ms) → its counters."""
 
-_MOVES: Final = frozenset(f"{base}.{move}" for base in BASES for move in ("joined", "left"))
-"""Counters of those who join a base and leave it."""
+_BASES: Final = frozenset(BASES)
+"""The families of those who join a base and leave it."""
 
 
 class WindowTotals:
@@ -53,8 +51,10 @@ class WindowTotals:
         "_beside",
         "_cells",
         "_changed",
+        "_changed_before",
         "_current",
         "_marks",
+        "_marks_before",
         "_previous",
         "end_ms",
         "window",
@@ -68,7 +68,9 @@ class WindowTotals:
         self._current: Numbers = np.zeros(0, np.int64)
         self._previous: Numbers = np.zeros(0, np.int64)
         self._changed: set[str] = set()
+        self._changed_before: set[str] = set()
         self._marks: Marks = np.zeros(0, np.bool_)
+        self._marks_before: Marks = np.zeros(0, np.bool_)
 
     @property
     def start_ms(self) -> int:
@@ -78,11 +80,19 @@ class WindowTotals:
     @property
     def changed(self) -> set[str]:
         """The series that may say something new; its owner clears it."""
-        marked = np.flatnonzero(self._marks)
-        if len(marked):
-            self._marks[marked] = False
-            self._changed.update(map(self._cells.series.__getitem__, marked.tolist()))
+        self._changed.update(self._named(self._marks))
         return self._changed
+
+    @property
+    def changed_before(self) -> set[str]:
+        """The series with other counters in the window before; its owner clears it."""
+        self._changed_before.update(self._named(self._marks_before))
+        return self._changed_before
+
+    def _named(self, marks: Marks) -> Iterable[str]:
+        marked = np.flatnonzero(marks)
+        marks[marked] = False
+        return map(self._cells.series.__getitem__, marked.tolist())
 
     @property
     def is_empty(self) -> bool:
@@ -103,15 +113,35 @@ class WindowTotals:
         """What is known of the window just before."""
         return self._with_sources(series, self.previous_counters(series), previous=True)
 
+    def counts_of(self, series: Sequence[str]) -> list[Counts]:
+        """What is known of the current window, of each of many series."""
+        read = zip(series, self._cells.read(series, self._current), strict=True)
+        return [self._with_sources(name, counters, previous=False) for name, counters in read]
+
+    def previous_counts_of(self, series: Sequence[str]) -> list[Counts]:
+        """What is known of the window just before, of each of many series."""
+        read = zip(series, self._cells.read(series, self._previous), strict=True)
+        return [self._with_sources(name, counters, previous=True) for name, counters in read]
+
+    def counted_alone(self, series: str) -> bool:
+        """Whether nothing is known of a series beside its counters."""
+        return not any(beside.may_have(series) for beside in self._beside)
+
     def counters(self, series: str) -> Counters:
         """The counters of the current window."""
-        return self._cells.read(series, self._current)
+        return self._cells.read((series,), self._current)[0]
 
     def previous_counters(self, series: str) -> Counters:
         """The counters of the window just before."""
-        return self._cells.read(series, self._previous)
+        return self._cells.read((series,), self._previous)[0]
+
+    def families(self, series: str) -> frozenset[str]:
+        """The families of a series that were ever counted, in whichever window."""
+        return self._cells.families(series)
 
     def _with_sources(self, series: str, counters: Counters, *, previous: bool) -> Counts:
+        if self.counted_alone(series):
+            return counters
         size_ms, window = self.window.size_ms, self.window
         end_ms = self.end_ms - size_ms if previous else self.end_ms
         span = Span(window.name, previous, end_ms - size_ms, end_ms, window.pane_ms)
@@ -127,10 +157,11 @@ class WindowTotals:
     def fit(self) -> None:
         """Make room for every cell there is."""
         missing = self._cells.room - len(self._current)
-        if missing:
+        if missing:  # the room for cells has doubled
             self._current = np.concatenate((self._current, np.zeros(missing, np.int64)))
             self._previous = np.concatenate((self._previous, np.zeros(missing, np.int64)))
             self._marks = np.concatenate((self._marks, np.zeros(missing, np.bool_)))
+            self._marks_before = np.concatenate((self._marks_before, np.zeros(missing, np.bool_)))
 
     def add(self, start_ms: int, cells: CellNumbers, counts: Narrow) -> None:
         """Count increments of the pane at ``start_ms``, if a window covers it."""
@@ -140,6 +171,7 @@ class WindowTotals:
             self._current[cells] += counts
         elif start_ms >= self.start_ms - self.window.size_ms:
             self._previous[cells] += counts
+            self._marks_before[self._cells.series_of(cells)] = True
         else:
             return
         self._marks[self._cells.series_of(cells)] = True
@@ -167,10 +199,14 @@ class WindowTotals:
                     gains[cells] += counts
                 if loses is not None:
                     loses[cells] -= counts
-                self._marks[self._cells.series_of(cells)] = True
+                series = self._cells.series_of(cells)
+                self._marks[series] = True
+                if boundary:
+                    self._marks_before[series] = True
 
     def _rebuild(self, end_ms: int, panes: Panes) -> None:
         self._changed.update(self.series())
+        self._changed_before.update(self._changed)
         self._current[:] = 0
         self._previous[:] = 0
         self.end_ms = end_ms
@@ -336,42 +372,10 @@ class _MovingBases:
         self._bases = bases
         self._cells = cells
 
+    def may_have(self, series: str) -> bool:
+        """Whether anything may be known of a series."""
+        return self._bases.may_have(series) or not _BASES.isdisjoint(self._cells.families(series))
+
     def source(self, series: str, span: Span) -> Source | None:
         """What is known of a series over a span, ``None`` where that is nothing."""
-        if not self._bases.may_have(series) and _MOVES.isdisjoint(self._cells.measures(series)):
-            return None
         return self._bases.source(series, span)
-
-
-class Unsettled:
-    """The panes of a tier that were added to lately.
-
-    Once nothing came for a pane while the tier went on by one, it is put together.
-    """
-
-    def __init__(self) -> None:
-        self._end_ms = 0
-        self._before: set[int] = set()
-        self._now: set[int] = set()
-        self._like: PaneColumns | None = None
-
-    def touched(self, start_ms: int) -> None:
-        """Note that something was added to a pane."""
-        self._now.add(start_ms)
-
-    def settle(self, end_ms: int, panes: Panes) -> None:
-        """Put together what nothing came for since the tier's last pane.
-
-        Args:
-            end_ms: the end of the tier's windows.
-            panes: of the tier.
-        """
-        if end_ms == self._end_ms:
-            return
-        self._end_ms = end_ms
-        for start in sorted(self._before - self._now):
-            pane = panes.get(start)
-            if pane is not None:
-                pane.settle(self._like)
-                self._like = pane
-        self._before, self._now = self._now, set()

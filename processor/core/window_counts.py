@@ -44,6 +44,9 @@ class Source(Protocol):
 class Beside(Protocol):
     """What is kept beside the counters, over all windows and series."""
 
+    def may_have(self, series: str) -> bool:
+        """Whether anything may be known of a series, over whichever span."""
+
     def source(self, series: str, span: Span) -> Source | None:
         """What is known of a series over a span, ``None`` where that is nothing."""
 
@@ -77,8 +80,12 @@ class WindowCounts(Mapping[str, int]):
     @property
     def families(self) -> set[str]:
         """The families that something is known of, counted or from a source."""
-        found = {name.partition(".")[0] for name in self._counters}
-        return found.union(*(source.families for source in self._sources))
+        return {name.partition(".")[0] for name in self._counters} | self.families_beside
+
+    @property
+    def families_beside(self) -> set[str]:
+        """The families that a source knows something of."""
+        return set().union(*(source.families for source in self._sources))
 
     def __getitem__(self, name: str) -> int:
         value = self._find(name)

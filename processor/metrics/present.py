@@ -1,73 +1,94 @@
 """From rolling totals to readings: the last step, where ratios and means come to be.
 
 A reading is published when what it says has changed: value, sample, interval, the window before.
-That a window slid on without a change in it says nothing new, so it is not.
-
-A window is *whole* when it begins no earlier than the time from which all events of the metric's
-types are counted::
-
-        lacking        complete_from     whole
-    ------------------------|-----------------------------> event time
-            [ before )[ now )                               incomplete, nothing to compare with
-                  [ before )[ now )                         whole, nothing to compare with
-                            [ before )[ now )               whole
+That a window slid on without a change in it says nothing new, so it is not. Of windows that may
+lack events see `processor.metrics.wholeness`; of how a reading is written, `rendering`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from processor.core.estimate import Counts, Estimate
 from processor.core.totals import RollingTotals, WindowTotals
-from processor.metrics.intervals import CONFIDENCE, differs
-from processor.metrics.reads import Relevance, families_of
+from processor.core.window_counts import WindowCounts
+from processor.metrics.reads import Relevance
 from processor.metrics.registry import Metric
-from schemas.readings import WHOLE, parse_segment_key, reading_key
-from schemas.timestamps import format_rfc3339
+from processor.metrics.rendering import At, Reading, Row
+from processor.metrics.wholeness import WHOLE as NOTHING_LACKS
+from processor.metrics.wholeness import Wholeness, wholeness
+from schemas.readings import WHOLE
 
-Row = dict[str, Any]
-"""A reading as JSON-ready fields, in the contract's order."""
-
+__all__ = ["Presenter", "Reading", "Row"]
 
 _Says = tuple[Any, ...]
 
 _UNKNOWN: Final = Estimate(value=None, n=0)
 """Of a window that may lack events: nothing is compared with it."""
 
-
-class _Wholeness(NamedTuple):
-    """Which of a metric's two windows may lack events."""
-
-    incomplete: bool
-    before: bool
+_READ_AT_ONCE: Final = 256
+"""Series whose counters are read together."""
 
 
-_WHOLE: Final = _Wholeness(incomplete=False, before=False)
+class _Counts:
+    """What is known of a series over a window and the one before it.
 
+    Args:
+        totals: the window.
+        series: the series.
+        now: of the window.
+        before: of the one before; read when it is asked for, unless given.
+    """
 
-class _Counts(NamedTuple):
-    """What is known of a series over a window and the one before it."""
+    __slots__ = ("_before", "_series", "_totals", "now")
 
-    now: Counts
-    before: Counts
+    def __init__(
+        self, totals: WindowTotals, series: str, now: Counts, before: Counts | None = None
+    ) -> None:
+        self.now = now
+        self._totals = totals
+        self._series = series
+        self._before = before
 
-    def estimates(self, metric: Metric, currency: str | None) -> tuple[Estimate, Estimate]:
-        """What a metric says of either."""
-        if currency is None:
-            return metric.compute(self.now), metric.compute(self.before)
-        return metric.compute_for(self.now, currency), metric.compute_for(self.before, currency)
+    @property
+    def before(self) -> Counts:
+        """What is known of the window before."""
+        if self._before is None:
+            self._before = self._totals.previous_counts(self._series)
+        return self._before
 
 
 class _Subject(NamedTuple):
+    """What readings of one window differ in."""
+
     metric: Metric
-    totals: WindowTotals
     series: str
     currency: str | None
 
 
-class _Tick(NamedTuple):
-    watermark_ms: int
-    revision: int
+class _Known:
+    """What is kept of one series and window from tick to tick.
+
+    Attributes:
+        said: the names of the metrics that have a reading.
+        before: what metrics said of the window before, by metric and currency, for as long as its
+            counters stay the same; ``None`` where it has to be computed anew.
+    """
+
+    __slots__ = ("_counted", "_metrics", "_said", "before", "said")
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+        self.before: dict[tuple[str, str | None], Estimate] | None = None
+        self._counted: frozenset[str] = frozenset()
+        self._said = -1
+        self._metrics: tuple[Metric, ...] = ()
+
+    def metrics(self, counted: frozenset[str], relevance: Relevance) -> tuple[Metric, ...]:
+        """The metrics to be asked, where something is known of these families."""
+        if len(self.said) != self._said or counted != self._counted:
+            self._counted, self._said = counted, len(self.said)
+            self._metrics = relevance.of(counted, self.said)
+        return self._metrics
 
 
 class Presenter:
@@ -97,15 +118,15 @@ class Presenter:
         self._lateness_ms = lateness_ms
         self._low_sample_under = low_sample_under
         self._said: dict[str, _Says] = {}
-        self._segments: dict[str, dict[str, str]] = {}
-        self._keys: dict[tuple[str, str, str, str | None], str] = {}
         self._currencies: dict[tuple[str, str], dict[str, None]] = {}
         self._relevance = Relevance(self._metrics)
-        self._names_said: dict[tuple[str, str], set[str]] = {}
+        self._known: dict[str, dict[str, _Known]] = {
+            window.window.name: {} for window in totals.totals
+        }
         self._of_nothing = {m.name: m.compute({}) for m in self._metrics if not m.per_currency}
         self._greeted = False
         self.complete_from: Mapping[str, int] = {}
-        self._wholeness: dict[str, dict[str, _Wholeness]] = {}
+        self._wholeness: dict[str, dict[str, Wholeness]] = {}
 
     @property
     def said(self) -> Iterable[str]:
@@ -126,43 +147,51 @@ class Presenter:
             if window in windows:
                 windows[window].changed.add(series)
                 self._said.setdefault(key, ())
-                self._names_said.setdefault((window, series), set()).add(metric)
+                self._known_of(window, series).said.add(metric)
                 if currency:
                     self._currencies.setdefault((metric, series), {})[currency[0]] = None
 
     def changed(self, watermark_ms: int, revision: int) -> dict[str, Row]:
         """Readings that say something new since the last call, by key."""
-        tick = _Tick(watermark_ms, revision)
-        rows: dict[str, Row] = {}
+        return {reading.key: reading.row(revision) for reading in self.news(watermark_ms)}
+
+    def news(self, watermark_ms: int) -> Iterator[Reading]:
+        """Readings that say something new since the last call.
+
+        They are computed as they are taken, so a caller can do something else in between. All are
+        to be taken before the totals change.
+        """
         for totals in self._totals.totals:
-            changed = set(totals.changed)
+            name = totals.window.name
+            changed, changed_before = set(totals.changed), set(totals.changed_before)
             totals.changed.clear()
+            totals.changed_before.clear()
             if not self._greeted:
                 changed.add(WHOLE)
-            wholeness = self._wholeness_of(totals)
-            if wholeness != self._wholeness.get(totals.window.name, {}):
-                self._wholeness[totals.window.name] = wholeness
-                changed.update(self._series_said(totals.window.name))
-            for series in changed:
-                for metric, currency, now, before in self._estimates(totals, series):
-                    key = self._key(metric.name, totals.window.name, series, currency)
-                    if not (now.n or before.n or key in self._said or _always(series, currency)):
-                        continue
-                    whole = wholeness.get(metric.name, _WHOLE)
-                    says = (
-                        *_said(now),
-                        *_said(_compared(before, whole)),
-                        self._is_provisional(totals, watermark_ms),
-                        whole.incomplete or now.lacks,
-                    )
-                    if self._said.get(key) != says:
-                        self._said[key] = says
-                        names = self._names_said.setdefault((totals.window.name, series), set())
-                        names.add(metric.name)
-                        subject = _Subject(metric, totals, series, currency)
-                        rows[key] = self._row(subject, now, before, tick)
+            lacking = wholeness(
+                self._metrics, self.complete_from, totals.start_ms, totals.window.size_ms
+            )
+            if lacking != self._wholeness.get(name, {}):
+                self._wholeness[name] = lacking
+                changed.update(self._series_said(name))
+            at = self._at(totals, watermark_ms)
+            known = {series: self._known_of(name, series) for series in changed}
+            anew: list[str] = []
+            as_before: list[str] = []
+            for series, one in known.items():
+                if series in changed_before or not totals.counted_alone(series):
+                    one.before = None
+                (anew if one.before is None else as_before).append(series)
+            for some in _parts(anew):
+                read = some, totals.counts_of(some), totals.previous_counts_of(some)
+                for series, now, before in zip(*read, strict=True):
+                    counts = _Counts(totals, series, now, before)
+                    yield from self._news_of(totals, at, series, counts, known[series])
+            for some in _parts(as_before):
+                for series, now in zip(some, totals.counts_of(some), strict=True):
+                    counts = _Counts(totals, series, now)
+                    yield from self._news_of(totals, at, series, counts, known[series])
         self._greeted = True
-        return rows
 
     def everything(self, watermark_ms: int, revision: int) -> dict[str, Row]:
         """Every reading there is, by key in order.
@@ -170,139 +199,157 @@ class Presenter:
         A metric that was observed in one window of a segment has a reading in all of them, and
         the whole has one of every metric, ``null`` where nothing was observed.
         """
-        tick = _Tick(watermark_ms, revision)
         rows: dict[str, Row] = {}
-        windows = self._totals.totals
+        windows = [(totals, self._at(totals, watermark_ms)) for totals in self._totals.totals]
         for series in dict.fromkeys((WHOLE, *self._totals.series())):
-            counts = [_counts(totals, series) for totals in windows]
-            for metric, currency in self._asked(self._metrics, series, counts):
+            counts = [_Counts(totals, series, totals.counts(series)) for totals, _ in windows]
+            for metric, currency in self._asked(series, counts):
                 pairs = [
-                    (totals, *counted.estimates(metric, currency))
-                    for totals, counted in zip(windows, counts, strict=True)
+                    (_estimate(metric, currency, one.now), _estimate(metric, currency, one.before))
+                    for one in counts
                 ]
-                if _always(series, currency) or any(now.n or old.n for _, now, old in pairs):
-                    for totals, now, before in pairs:
-                        key = self._key(metric.name, totals.window.name, series, currency)
-                        subject = _Subject(metric, totals, series, currency)
-                        rows[key] = self._row(subject, now, before, tick)
+                if _always(series, currency) or any(now.n or old.n for now, old in pairs):
+                    for (_, at), (now, before) in zip(windows, pairs, strict=True):
+                        reading = self._reading(at, _Subject(metric, series, currency), now, before)
+                        rows[reading.key] = reading.row(revision)
         return dict(sorted(rows.items()))
 
-    def _wholeness_of(self, totals: WindowTotals) -> dict[str, _Wholeness]:
-        """The metrics whose windows may lack events, by name; none in the usual case."""
-        start_ms, size_ms = totals.start_ms, totals.window.size_ms
-        lacking = {t: ms for t, ms in self.complete_from.items() if ms > max(0, start_ms - size_ms)}
-        if not lacking:
-            return {}
-        found = {}
-        for metric in self._metrics:
-            from_ms = max(lacking.get(event_type, 0) for event_type in metric.event_types)
-            if from_ms:
-                found[metric.name] = _Wholeness(from_ms > max(0, start_ms), before=True)
-        return found
-
-    def _series_said(self, window: str) -> set[str]:
-        """Every series that has a reading of this window."""
-        parts = (key.split("|") for key in self._said)
-        return {series for _, name, series, *_ in parts if name == window}
+    def _news_of(
+        self, totals: WindowTotals, at: At, series: str, counts: _Counts, known: _Known
+    ) -> Iterator[Reading]:
+        """What one series says that is new, over one window."""
+        for metric, currency, now, before in self._estimates(totals, series, counts, known):
+            if not (
+                now.n
+                or before.n
+                or _always(series, currency)
+                or _key(at, metric, series, currency) in self._said
+            ):
+                continue
+            reading = self._reading(at, _Subject(metric, series, currency), now, before)
+            says = (*_said(now), *_said(reading.before), at.provisional, reading.incomplete)
+            if self._said.get(reading.key) != says:
+                self._said[reading.key] = says
+                known.said.add(metric.name)
+                yield reading
 
     def _estimates(
-        self, totals: WindowTotals, series: str
+        self, totals: WindowTotals, series: str, counts: _Counts, known: _Known
     ) -> Iterator[tuple[Metric, str | None, Estimate, Estimate]]:
-        counts = _counts(totals, series)
-        counted = families_of(counts.now) | families_of(counts.before)
-        metrics: Sequence[Metric] = self._metrics
-        if series != WHOLE:
-            said = self._names_said.get((totals.window.name, series), ())
-            metrics = self._relevance.of(counted, said)
-        for metric, currency in self._asked(metrics, series, (counts,)):
-            reads = self._relevance.reads[metric.name]
-            nothing = self._of_nothing.get(metric.name)
-            if nothing is not None and reads is not None and reads.isdisjoint(counted):
-                yield metric, currency, nothing, nothing
-            else:
-                yield metric, currency, *counts.estimates(metric, currency)
+        counted = totals.families(series)
+        said_before = known.before
+        if said_before is None:
+            said_before = {}
+            if totals.counted_alone(series):
+                known.before = said_before
+            else:  # what is beside counters may change with time alone
+                counted = counted | _beside(counts.now) | _beside(counts.before)
+        is_whole = series == WHOLE
+        metrics = self._metrics if is_whole else known.metrics(counted, self._relevance)
+        now = counts.now
+        for metric in metrics:
+            name = metric.name
+            if is_whole and self._says_nothing(metric, counted):
+                nothing = self._of_nothing[name]
+                yield metric, None, nothing, nothing
+                continue
+            if not metric.per_currency:
+                before = said_before.get((name, None))
+                if before is None:
+                    before = said_before[name, None] = metric.compute(counts.before)
+                yield metric, None, metric.compute(now), before
+                continue
+            asked = self._asked_in(metric, series, now)
+            if (name, None) not in said_before:
+                said_before[name, None] = _UNKNOWN  # its currencies are known from now on
+                asked = self._asked_in(metric, series, counts.before)
+            for currency in asked:
+                before = said_before.get((name, currency))
+                if before is None:
+                    before = metric.compute_for(counts.before, currency)
+                    said_before[name, currency] = before
+                yield metric, currency, metric.compute_for(now, currency), before
+
+    def _says_nothing(self, metric: Metric, counted: frozenset[str]) -> bool:
+        reads = self._relevance.reads[metric.name]
+        return not metric.per_currency and reads is not None and reads.isdisjoint(counted)
 
     def _asked(
-        self, metrics: Iterable[Metric], series: str, windows: Iterable[_Counts]
+        self, series: str, windows: Iterable[_Counts]
     ) -> Iterator[tuple[Metric, str | None]]:
-        for metric in metrics:
+        for metric in self._metrics:
             if not metric.per_currency:
                 yield metric, None
                 continue
-            # A currency that left the window is asked for still, or its last reading would stay.
-            known = self._currencies.setdefault((metric.name, series), {})
-            for now, before in windows:
-                known.update(dict.fromkeys(metric.currencies(now)))
-                known.update(dict.fromkeys(metric.currencies(before)))
-            for currency in known:
+            for counts in windows:
+                self._asked_in(metric, series, counts.now)
+                self._asked_in(metric, series, counts.before)
+            for currency in self._currencies[metric.name, series]:
                 yield metric, currency
 
-    def _is_provisional(self, totals: WindowTotals, watermark_ms: int) -> bool:
-        return watermark_ms < totals.end_ms + self._lateness_ms
+    def _asked_in(self, metric: Metric, series: str, counts: Counts) -> Iterable[str]:
+        """The currencies in which a metric is asked of a series, those of these counts included.
 
-    def _key(self, metric: str, window: str, series: str, currency: str | None) -> str:
-        parts = (metric, window, series, currency)
-        key = self._keys.get(parts)
-        if key is None:
-            key = self._keys[parts] = reading_key(metric, window, self._segment(series), currency)
-        return key
+        One that left the window is asked for still, or its last reading would stay.
+        """
+        known = self._currencies.setdefault((metric.name, series), {})
+        known.update(dict.fromkeys(metric.currencies(counts)))
+        return known
 
-    def _segment(self, series: str) -> dict[str, str]:
-        segment = self._segments.get(series)
-        if segment is None:
-            segment = self._segments[series] = parse_segment_key(series)
-        return segment
+    def _reading(self, at: At, subject: _Subject, now: Estimate, before: Estimate) -> Reading:
+        lacking = self._wholeness.get(at.window)
+        whole = lacking.get(subject.metric.name, NOTHING_LACKS) if lacking else NOTHING_LACKS
+        if whole.before or before.lacks:
+            before = _UNKNOWN
+        incomplete = whole.incomplete or now.lacks
+        return Reading(_key(at, *subject), at, *subject, now, before, incomplete)
 
-    def _row(self, subject: "_Subject", now: Estimate, before: Estimate, tick: "_Tick") -> Row:
-        metric, totals, series, currency = subject
-        watermark_ms, revision = tick
-        whole = self._wholeness.get(totals.window.name, {}).get(metric.name, _WHOLE)
-        before = _compared(before, whole)
-        row: Row = {
-            "metric": metric.name,
-            "window": totals.window.name,
-            "segment": self._segment(series),
-        }
-        if currency is not None:
-            row["currency"] = currency
-        comparable = now.value is not None and before.value is not None
-        row.update(
-            value=now.value,
-            unit=metric.unit,
-            n=now.n,
-            low=now.low,
-            high=now.high,
-            confidence=CONFIDENCE if metric.interval else None,
-            low_sample=now.n < self._low_sample_under,
-            window_start=_time(max(0, totals.start_ms)),
-            window_end=_time(totals.end_ms),
-            previous=before.value,
-            change=now.value - before.value if comparable else None,  # type: ignore[operator]
-            significant=differs(now, before),
-            provisional=self._is_provisional(totals, watermark_ms),
-            incomplete=whole.incomplete or now.lacks,
-            revision=revision,
-            as_of=_time(watermark_ms),
+    def _at(self, totals: WindowTotals, watermark_ms: int) -> At:
+        return At(
+            totals.window.name,
+            totals.start_ms,
+            totals.end_ms,
+            watermark_ms,
+            watermark_ms < totals.end_ms + self._lateness_ms,
+            self._low_sample_under,
         )
-        return row
+
+    def _known_of(self, window: str, series: str) -> _Known:
+        by_series = self._known[window]
+        known = by_series.get(series)
+        if known is None:
+            known = by_series[series] = _Known()
+        return known
+
+    def _series_said(self, window: str) -> set[str]:
+        """Every series that has a reading of this window."""
+        return {series for series, known in self._known[window].items() if known.said}
 
 
-def _counts(totals: WindowTotals, series: str) -> _Counts:
-    return _Counts(totals.counts(series), totals.previous_counts(series))
+def _parts(series: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A few series at a time."""
+    for at in range(0, len(series), _READ_AT_ONCE):
+        yield series[at : at + _READ_AT_ONCE]
 
 
-@lru_cache(256)  # a tick's readings share their times
-def _time(ms: int) -> str:
-    return format_rfc3339(ms)
+def _estimate(metric: Metric, currency: str | None, counts: Counts) -> Estimate:
+    return metric.compute(counts) if currency is None else metric.compute_for(counts, currency)
+
+
+def _beside(counts: Counts) -> frozenset[str]:
+    """The families that something beside the counters is known of."""
+    if isinstance(counts, WindowCounts):
+        return frozenset(counts.families_beside)
+    return frozenset()
+
+
+def _key(at: At, metric: Metric, series: str, currency: str | None) -> str:
+    key = f"{metric.name}|{at.window}|{series}"
+    return key if currency is None else f"{key}|{currency}"
 
 
 def _always(series: str, currency: str | None) -> bool:
     return series == WHOLE and currency is None
-
-
-def _compared(before: Estimate, whole: _Wholeness) -> Estimate:
-    """What a window is compared with: nothing, where that may lack events."""
-    return _UNKNOWN if whole.before or before.lacks else before
 
 
 def _said(estimate: Estimate) -> _Says:
