@@ -21,7 +21,7 @@ _MARKS: Final = re.compile(
     r"(?P<begin><!-- (?P<table>[a-z-]+): begin -->\n).*?(?P<end><!-- (?P=table): end -->)",
     re.DOTALL,
 )
-_TOOLS: Final = ("aiokafka", "confluent", "faust", "quix", "quix-repartition", "bytewax", "pathway")
+_TOOLS: Final = ("confluent", "faust", "quix", "quix-repartition", "bytewax", "pathway")
 
 
 def take(results: Path = RESULTS) -> dict[str, Any]:

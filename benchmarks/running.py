@@ -62,10 +62,11 @@ class Bench:
 
     def _write_log(self, name: str) -> None:
         workload = WORKLOADS[name]
-        log = workload.events(self.sessions if workload.sessions else self.events * workload.longer)
+        length = round((self.sessions if workload.sessions else self.events) * workload.times)
+        log = workload.events(length)
         count, size = asyncio.run(produce(self.bootstrap, f"{self.prefix}{name}.", log))
         self.lengths[name], self.bytes_each[name] = count, size / count
-        of_sessions = f" of {self.sessions:,} sessions" if workload.sessions else ""
+        of_sessions = f" of {length:,} sessions" if workload.sessions else ""
         self.say(f"{name}: {workload.about}{of_sessions}: {count:,} of {size / count:.0f} bytes")
 
     def run(self, name: str, variant: Variant, profile: str | None = None) -> Run:

@@ -66,13 +66,13 @@ class Workload:
         about: what it holds, for people.
         events: makes the log of so many events, in its order.
         sessions: it is as long as its number of sessions asks for, not as it is told.
-        longer: so many times as long as the others.
+        times: so many times as long as it is told.
     """
 
     about: str
     events: Callable[[int], Iterator[Located]]
     sessions: bool = False
-    longer: int = 1
+    times: float = 1.0
 
 
 def start_ms(count: int, per_second: int = EVENTS_PER_SECOND_OF_EVENT_TIME) -> int:
@@ -291,7 +291,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = {
     "values-1000": Workload(
         "NPS answers, 1,000 channels, 100,000 a second",
         lambda count: survey_events(count, channels=1_000, per_second=FULL_LOAD_PER_SECOND),
-        longer=2,  # more ids are remembered
+        times=2,  # more ids are remembered
     ),
     "sparse-1000": Workload(
         "NPS answers, 1,000 channels, each once a second",
@@ -310,6 +310,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = {
         "actions of sessions, up to 110 s late",
         lambda sessions: shuffled(session_events(sessions)),
         sessions=True,
+        times=0.25,
     ),
     "sessions-open": Workload(
         "actions of sessions that do not end",
