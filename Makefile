@@ -68,6 +68,7 @@ bench-full: .venv/installed-dev ## all of docs/performance.md, beside other tool
 	$(BIN)/python -m benchmarks.latency --settings 1 --rounds 5 --seconds 10
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.page --take
+	$(BIN)/python -m benchmarks.scaling_page --take
 
 soak: .venv/installed-dev .venv/installed-browser ## long runs with random kills; prints the seed of each
 	$(BIN)/pytest -m soak $(ARGS)

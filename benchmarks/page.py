@@ -7,6 +7,7 @@ chart beside it, so the page never says what the file does not.
 import argparse
 import json
 import re
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -203,17 +204,19 @@ def stages(figures: Figures) -> str:
 
 
 def latencies(figures: Figures) -> str:
-    """From the intended time of sending to the reading in Redis and in Kafka, in ms."""
-    found = figures.get("latency", {}).get("rows", [])
-    rows = [
-        [
-            row["settings"],
-            f"{row['level']:.0%}",
-            f"{row['rate']:,.0f}",
-            *(f"{row[place][p]:,.0f}" for place in ("redis", "kafka") for p in _PERCENTILES),
+    """From the intended time of sending to the reading in Redis and in Kafka: medians of rounds."""
+    rounds: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
+    for row in figures.get("latency", {}).get("rows", []):
+        rounds.setdefault((row["settings"], row["level"]), []).append(row)
+    rows = []
+    for (settings, level), found in rounds.items():
+        medians = [
+            statistics.median(row[place][p] for row in found)
+            for place in ("redis", "kafka")
+            for p in _PERCENTILES
         ]
-        for row in found
-    ]
+        events = f"{found[0]['rate']:,.0f}"
+        rows.append([settings, f"{level:.0%}", events, *(f"{ms:,.0f}" for ms in medians)])
     columns = " | ".join(f"{place} {p}:" for place in ("Redis", "Kafka") for p in _PERCENTILES)
     return markdown(f"settings | load: | events/s: | {columns}", rows)
 
