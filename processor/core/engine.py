@@ -27,7 +27,7 @@ from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
 from processor.core.parsing import Batch, Parser, out_of_time
-from processor.core.rollup import Counted, roll_up, spread
+from processor.core.rollup import roll_up, spread
 from processor.core.segments import Dimensions, Segmentation
 from processor.core.session_history import BITS
 from processor.core.sessions import Acted, Correction, Sessions
@@ -109,7 +109,7 @@ class PartitionEngine:
         self._looks_at_each = (
             self._bases is not None or self.sessions is not None or self._observing.is_needed
         )
-        self._corrections: list[Counted] = []
+        self._corrections: dict[tuple[int, Dimensions], dict[str, int]] = {}
         self._stats: Counter[str] = Counter()
         self._settled_ms = 0
 
@@ -212,7 +212,7 @@ class PartitionEngine:
         """
         # Observed is also an order of before, of which more is known now: of another's segment.
         observed = self._observing.settle(self.clock_ms)
-        unknown = self.segmentation.unknown(chain((d for _, d, _ in self._corrections), observed))
+        unknown = self.segmentation.unknown(chain((d for _, d in self._corrections), observed))
         for index, seen in self._tally.segments():
             if found := self.segmentation.unknown_in(index, seen):
                 # A dictionary keeps the order: of a million values none is looked for in a list.
@@ -226,7 +226,7 @@ class PartitionEngine:
             KeyError: a customer is not known.
         """
         samples, customers = self._observing.take(self.clock_ms)
-        corrections, self._corrections = self._corrections, []
+        corrections, self._corrections = self._corrections, {}
         stats, self._stats = self._stats, Counter()
         ids, forgotten_generations = self.dedup.take_fresh()
         sessions: dict[str, bytes] = {}
@@ -234,7 +234,8 @@ class PartitionEngine:
         if self.sessions is not None:
             sessions, forgotten_sessions = self.sessions.take_changes()
         seconds = self._tally.drain(self._time_of)
-        spread(corrections, self.segmentation, seconds)
+        counted = ((second, d, found.items()) for (second, d), found in corrections.items())
+        spread(counted, self.segmentation, seconds)
         deltas = roll_up(seconds, self._tiers, self.clock_ms)
         inquiry = None
         if self._bases is not None:
@@ -413,8 +414,13 @@ class PartitionEngine:
         if count_session is None:
             raise AssertionError("session events need count_session")
         for outcome, sign in corrections:
-            increments = [(measure, sign * n) for measure, n in count_session(outcome)]
-            self._corrections.append((outcome.first_ms, outcome.dimensions, increments))
+            first_ms, _, _, _, dimensions = outcome
+            place = first_ms - first_ms % SECOND_MS, dimensions
+            counted = self._corrections.get(place)
+            if counted is None:
+                counted = self._corrections[place] = {}
+            for measure, n in count_session(outcome):
+                counted[measure] = counted.get(measure, 0) + sign * n
 
     def _time_of(self, second: str) -> int:
         known = self._seconds.get(second)

@@ -18,11 +18,10 @@ already, the old one is taken back and the new one counted. ::
                        late              the old outcome is taken back, the new one counted
 """
 
-import struct
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from processor.core.deadlines import Deadlines
 from processor.core.segments import Dimensions
@@ -37,6 +36,18 @@ from processor.core.session_history import (
     Rules,
     Span,
 )
+from processor.core.session_record import (
+    ACTION_BYTES,
+    PALETTE_MAX,
+    Palette,
+    Session,
+    decode,
+    encode,
+    first_in,
+    pack_action,
+    place_of,
+    read,
+)
 
 __all__ = ["Acted", "Correction", "Outcome", "Sessions"]
 
@@ -46,65 +57,7 @@ apart actions of one instant, dimensions."""
 
 _SETTLED_AT: Final = 16
 """Actions in a journal from which on those that the watermark has passed are put together."""
-_PALETTES_MAX: Final = 50_000
-_PALETTE_MAX: Final = 256
-
-_ENTRY: Final = struct.Struct("<qQBB")
-_SPAN: Final = struct.Struct("<qqIB")
-_HEAD: Final = struct.Struct("<cqBH")
-_JOURNAL: Final = b"j"
-"""How what is stored of a session with a journal begins; that of a history begins with ``[``."""
-_IS_CLOSED, _HAS_SETTLED = 1, 2
-
-_pack = _ENTRY.pack
-_PALETTE = tuple[Dimensions, ...]
-
-
-class _Session:
-    """An id with one session, or with a history.
-
-    Attributes:
-        closes_ms: when it closes if nothing more comes; 0 where an action cannot just be added.
-        palette: the dimensions of its actions, those of the first before all others.
-        journal: its actions, in the order that they came, without those that are settled.
-        settled: what they came to, together.
-        keep_until_ms: when it was last touched, by the watermark, and the lateness.
-        is_open: whether it is not counted yet.
-        history: what there is of the id, where that is more than one session in order.
-    """
-
-    __slots__ = (
-        "bits",
-        "closes_ms",
-        "due_s",
-        "first_ms",
-        "history",
-        "is_open",
-        "journal",
-        "keep_until_ms",
-        "last_ms",
-        "page_views",
-        "palette",
-        "settled",
-    )
-
-    def __init__(self, first_ms: int, closes_ms: int, bits: int, palette: _PALETTE) -> None:
-        self.first_ms = self.last_ms = first_ms
-        self.closes_ms = closes_ms
-        self.page_views = bits & VIEWED
-        self.bits = bits
-        self.palette = palette
-        self.journal = b""
-        self.settled: Span | None = None
-        self.history: History | None = None
-        self.is_open = True
-        self.keep_until_ms = 0
-        self.due_s: int | None = None
-
-    def outcome(self) -> Outcome:
-        return Outcome(
-            self.first_ms, self.last_ms, self.page_views, self.bits & ~ENDED, self.palette[0]
-        )
+PaletteS_MAX: Final = 50_000
 
 
 class Sessions:
@@ -121,11 +74,11 @@ class Sessions:
             raise ValueError("a session's timeout must be positive, and within its longest length")
         self.lateness_ms = lateness_ms
         self._rules = Rules(timeout_ms, longest_ms)
-        self._sessions: dict[bytes, _Session] = {}
+        self._sessions: dict[bytes, Session] = {}
         self._deadlines: Deadlines[bytes] = Deadlines()
-        self._changed: dict[bytes, _Session | None] = {}
-        self._palettes: dict[Dimensions, _PALETTE] = {}
-        self._encoded_palettes: dict[_PALETTE, bytes] = {}
+        self._changed: dict[bytes, Session | None] = {}
+        self._palettes: dict[Dimensions, Palette] = {}
+        self._encoded_palettes: dict[Palette, bytes] = {}
         self._open = 0
 
     @property
@@ -142,20 +95,21 @@ class Sessions:
         """Take in actions, and give what they change in the counts."""
         sessions = self._sessions
         timeout_ms, longest_ms = self._rules.timeout_ms, self._rules.longest_ms
-        touched: dict[bytes, _Session] = {}
-        to_review: dict[bytes, _Session] = {}
+        corrections: list[Correction] = []
+        touched: dict[bytes, Session] = {}
+        to_review: dict[bytes, Session] = {}
         for key, at_ms, bits, tie_break, dimensions in actions:
             session = sessions.get(key)
             if session is None:
                 session = self._begin(key, at_ms, bits, dimensions)
-                session.journal = _pack(at_ms, tie_break, bits, 0)
+                session.journal = pack_action(at_ms, tie_break, bits, 0)
             elif session.first_ms < at_ms < session.closes_ms and (
                 bits != ENDED or at_ms >= session.last_ms
             ):
                 place = 0
                 if dimensions != session.palette[0]:
-                    place = _place(session, dimensions)
-                session.journal += _pack(at_ms, tie_break, bits, place)
+                    place = place_of(session, dimensions)
+                session.journal += pack_action(at_ms, tie_break, bits, place)
                 if bits:
                     session.page_views += bits & VIEWED
                     session.bits |= bits
@@ -164,13 +118,11 @@ class Sessions:
                     session.closes_ms = min(at_ms + timeout_ms, session.first_ms + longest_ms + 1)
                 if bits == ENDED:
                     session.closes_ms = 0
-                if place == _PALETTE_MAX - 1:
+                if place == PALETTE_MAX - 1:
                     self._history_of(session)
             else:
-                history = self._history_of(session)
-                history.insert(
-                    Action(at_ms, bits == ENDED, tie_break, bits, dimensions), self._rules
-                )
+                action = Action(at_ms, bits == ENDED, tie_break, bits, dimensions)
+                corrections += self._insert(session, action)
             touched[key] = session
             if session.closes_ms <= watermark_ms:
                 to_review[key] = session
@@ -178,7 +130,6 @@ class Sessions:
         for session in touched.values():
             session.keep_until_ms = keep_until_ms
         self._changed.update(touched)
-        corrections: list[Correction] = []
         for key, session in to_review.items():
             self._review(key, session, watermark_ms, corrections)
         return corrections
@@ -211,8 +162,8 @@ class Sessions:
         """Take back stored sessions; their deadlines are set again."""
         for name, data in stored:
             key = bytes.fromhex(name)
-            session = self._sessions[key] = _Session(0, 0, 0, ())
-            history, session.keep_until_ms = _decode(data)
+            session = self._sessions[key] = Session(0, 0, 0, ())
+            history, session.keep_until_ms = decode(data)
             session.history = history
             spans = history.resolve(self._rules)
             tail = spans[-1]
@@ -228,26 +179,56 @@ class Sessions:
 
     # -- one session --------------------------------------------------------------------------
 
-    def _begin(self, key: bytes, at_ms: int, bits: int, dimensions: Dimensions) -> _Session:
+    def _begin(self, key: bytes, at_ms: int, bits: int, dimensions: Dimensions) -> Session:
         closes_ms = self._rules.closes_ms(at_ms, at_ms)
         palette = self._palette(dimensions)
-        session = _Session(at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
+        session = Session(at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
         self._sessions[key] = session
         self._open += 1
         self._schedule(key, session, closes_ms)
         return session
 
-    def _palette(self, dimensions: Dimensions) -> _PALETTE:
+    def _insert(self, session: Session, action: Action) -> Iterable[Correction]:
+        """Take in an action that does not just follow, and give what it changes at once."""
+        if self._is_within(session, action):
+            return self._add_within(session, action)
+        self._history_of(session).insert(action, self._rules)
+        return ()
+
+    def _is_within(self, session: Session, action: Action) -> bool:
+        """Whether an action, not ``end``, is of an id's one session, and not the last of it."""
+        return (
+            session.history is None
+            and not action.is_end
+            and session.first_ms - self._rules.timeout_ms < action.at_ms <= session.last_ms
+            and session.last_ms - action.at_ms <= self._rules.longest_ms
+            and action.dimensions == session.palette[0]
+        )
+
+    def _add_within(self, session: Session, action: Action) -> Iterable[Correction]:
+        """Add such an action, which changes what was counted if the session is closed."""
+        before = session.outcome()
+        session.journal += pack_action(action.at_ms, action.tie_break, action.bits, 0)
+        session.page_views += action.bits & VIEWED
+        session.bits |= action.bits
+        if action.at_ms < session.first_ms:
+            session.first_ms = action.at_ms
+            if session.closes_ms:
+                session.closes_ms = self._rules.closes_ms(session.first_ms, session.last_ms)
+        after = session.outcome()
+        return () if session.is_open or after == before else ((before, -1), (after, 1))
+
+    def _palette(self, dimensions: Dimensions) -> Palette:
         """The dimensions as a palette, one for all sessions that have the same."""
         palette = self._palettes.get(dimensions)
         if palette is None:
-            if len(self._palettes) >= _PALETTES_MAX:
+            if len(self._palettes) >= PaletteS_MAX:
                 self._palettes.clear()
             palette = self._palettes[dimensions] = (dimensions,)
         return palette
 
     def _review(
-        self, key: bytes, session: _Session, watermark_ms: int, corrections: list[Correction]
+        self, key: bytes, session: Session, watermark_ms: int, corrections: list[Correction]
     ) -> None:
         """Close, count and forget what is due of one id."""
         history = session.history
@@ -265,7 +246,7 @@ class Sessions:
         else:
             self._schedule(key, session, due_ms)
 
-    def _close(self, key: bytes, session: _Session) -> None:
+    def _close(self, key: bytes, session: Session) -> None:
         session.is_open = False
         session.closes_ms = 0
         self._open -= 1
@@ -274,7 +255,7 @@ class Sessions:
     def _replay(
         self,
         key: bytes,
-        session: _Session,
+        session: Session,
         history: History,
         watermark_ms: int,
         corrections: list[Correction],
@@ -295,21 +276,21 @@ class Sessions:
             self._simplify(session, history, tail)
         return tail
 
-    def _due_ms(self, session: _Session, tail: Span | _Session) -> int:
+    def _due_ms(self, session: Session, tail: Span | Session) -> int:
         """When an id is looked at again though nothing happens: to close it, or to forget it."""
         if session.is_open:
             return self._rules.closes_ms(tail.first_ms, tail.last_ms)
         return max(session.keep_until_ms, tail.last_ms + 1)
 
-    def _schedule(self, key: bytes, session: _Session, due_ms: int) -> None:
+    def _schedule(self, key: bytes, session: Session, due_ms: int) -> None:
         # A later deadline than the one that is set is found when that one comes up.
         session.due_s = self._deadlines.add(key, due_ms, before_s=session.due_s)
 
     # -- between a journal and a history -------------------------------------------------------
 
-    def _history_of(self, session: _Session) -> History:
+    def _history_of(self, session: Session) -> History:
         if session.history is None:
-            history = session.history = _read(session.journal, session.palette, session.settled)
+            history = session.history = read(session.journal, session.palette, session.settled)
             history.is_open = session.is_open
             if not session.is_open:
                 history.counted = [session.outcome()]
@@ -319,10 +300,10 @@ class Sessions:
             session.settled = None
         return session.history
 
-    def _simplify(self, session: _Session, history: History, tail: Span) -> None:
+    def _simplify(self, session: Session, history: History, tail: Span) -> None:
         """Go back to a journal, of an id whose one session is counted if it is closed."""
         palette = dict.fromkeys((tail.dimensions, *(a.dimensions for a in history.pending)))
-        if len(palette) >= _PALETTE_MAX:
+        if len(palette) >= PALETTE_MAX:
             return
         places = {dimensions: place for place, dimensions in enumerate(palette)}
         session.history = None
@@ -332,76 +313,28 @@ class Sessions:
         session.palette = tuple(palette) if len(palette) > 1 else self._palette(tail.dimensions)
         session.settled = history.spans[0] if history.spans else None
         session.journal = b"".join(
-            _pack(a.at_ms, a.tie_break, a.bits, places[a.dimensions]) for a in history.pending
+            pack_action(a.at_ms, a.tie_break, a.bits, places[a.dimensions]) for a in history.pending
         )
 
-    def _settle(self, session: _Session) -> None:
+    def _settle(self, session: Session) -> None:
         """Put together the actions of a journal that the watermark has passed."""
         settled_ms = session.keep_until_ms - self.lateness_ms
-        many = len(session.journal) > PENDING_MAX * _ENTRY.size
-        if not many and _ENTRY.unpack_from(session.journal)[0] >= settled_ms:
+        many = len(session.journal) > PENDING_MAX * ACTION_BYTES
+        if not many and first_in(session.journal) >= settled_ms:
             return
         history = self._history_of(session)
         self._simplify(session, history, history.resolve(self._rules)[-1])
 
     # -- as stored ------------------------------------------------------------------------------
 
-    def _encode(self, session: _Session) -> bytes:
-        if len(session.journal) > _SETTLED_AT * _ENTRY.size:
+    def _encode(self, session: Session) -> bytes:
+        if len(session.journal) > _SETTLED_AT * ACTION_BYTES:
             self._settle(session)
         if session.history is not None:
             return session.history.encoded(session.keep_until_ms)
         palette = self._encoded_palettes.get(session.palette)
         if palette is None:
-            if len(self._encoded_palettes) >= _PALETTES_MAX:
+            if len(self._encoded_palettes) >= PaletteS_MAX:
                 self._encoded_palettes.clear()
             palette = self._encoded_palettes[session.palette] = to_json(session.palette)
-        flags = 0 if session.is_open else _IS_CLOSED
-        span = b""
-        if session.settled is not None:
-            s = session.settled
-            flags |= _HAS_SETTLED
-            span = _SPAN.pack(s.first_ms, s.last_ms, s.page_views, s.bits)
-        head = _HEAD.pack(_JOURNAL, session.keep_until_ms, flags, len(palette))
-        return head + palette + span + session.journal
-
-
-def _place(session: _Session, dimensions: Dimensions) -> int:
-    """Where dimensions are in a session's palette; they are put there if they are new."""
-    if dimensions not in session.palette:
-        session.palette = (*session.palette, dimensions)
-    return session.palette.index(dimensions)
-
-
-def _read(journal: bytes, palette: _PALETTE, settled: Span | None) -> History:
-    pending = sorted(
-        Action(at_ms, bits == ENDED, tie_break, bits, palette[place])
-        for at_ms, tie_break, bits, place in _ENTRY.iter_unpack(journal)
-    )
-    return History([] if settled is None else [settled], pending)
-
-
-def _decode(data: bytes) -> tuple[History, int]:
-    """What is stored of an id, as a history, and until when it is kept."""
-    if not data.startswith(_JOURNAL):
-        return History.decoded(data)
-    _, keep_until_ms, flags, length = _HEAD.unpack_from(data)
-    begin = _HEAD.size + length
-    palette = tuple(map(tuple, from_json(data[_HEAD.size : begin])))
-    settled = None
-    if flags & _HAS_SETTLED:
-        first_ms, last_ms, page_views, bits = _SPAN.unpack_from(data, begin)
-        settled = Span(first_ms, last_ms, page_views, bits, palette[0])
-        begin += _SPAN.size
-    history = _read(data[begin:], palette, settled)
-    if flags & _IS_CLOSED:
-        history.counted = [_together(history).outcome()]
-    return history, keep_until_ms
-
-
-def _together(history: History) -> Span:
-    """All there is as one session, which it was when it was counted."""
-    whole = history.spans[0].copy() if history.spans else Span.begun(history.pending[0])
-    for action in history.pending[0 if history.spans else 1 :]:
-        whole.add(action)
-    return whole
+        return encode(session, palette)

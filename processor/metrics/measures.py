@@ -11,6 +11,7 @@ units and carries its currency: ``order.minor.USD``.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final, Protocol
 
 from processor.core.config import SurveyResponses
@@ -167,22 +168,33 @@ def count_session(outcome: SessionOutcome) -> Increments:
             f"a session ends {-duration_ms} ms before it begins (first {outcome.first_ms}, "
             f"last {outcome.last_ms})"
         )
-    viewed = outcome.page_views > 0
-    engaged = (
-        duration_ms >= _GA4_ENGAGED_MS
-        or outcome.page_views >= _GA4_ENGAGED_VIEWS
-        or outcome.converted
+    counted = _count_flags(
+        min(outcome.page_views, _GA4_ENGAGED_VIEWS),
+        outcome.converted,
+        outcome.ordered,
+        outcome.carted,
+        duration_ms >= _GA4_ENGAGED_MS,
     )
-    counted: tuple[tuple[str, int], ...] = (
+    if not duration_ms:
+        return counted
+    squared = (part for part in square_counters("session.duration", duration_ms) if part[1])
+    return (*counted, ("session.duration_ms", duration_ms), *squared)
+
+
+@cache
+def _count_flags(
+    views: int, converted: bool, ordered: bool, carted: bool, long: bool
+) -> Increments:
+    """What a closed session adds beside its duration; of more than two views, two will do."""
+    engaged = long or views >= _GA4_ENGAGED_VIEWS or converted
+    counted = (
         ("session.closed", 1),
-        ("session.viewed", viewed),
-        ("session.bounced", outcome.page_views == 1),
-        ("session.ga4_bounced", viewed and not engaged),
-        ("session.converted", outcome.converted),
-        ("session.carted", outcome.carted),
-        ("session.abandoned", outcome.carted and not outcome.ordered),
-        ("session.duration_ms", duration_ms),
-        *square_counters("session.duration", duration_ms),
+        ("session.viewed", views > 0),
+        ("session.bounced", views == 1),
+        ("session.ga4_bounced", views > 0 and not engaged),
+        ("session.converted", converted),
+        ("session.carted", carted),
+        ("session.abandoned", carted and not ordered),
     )
     return tuple((name, int(increment)) for name, increment in counted if increment)
 

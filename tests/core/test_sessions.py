@@ -270,11 +270,11 @@ def brute_force(history: list[Action]) -> Counter[Outcome]:
     return outcomes
 
 
-@given(steps, st.randoms(use_true_random=False), st.integers(1, 6))
+@given(steps, st.randoms(use_true_random=False), st.integers(1, 6), st.sampled_from([1, 3]))
 def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
-    history: list[Step], random: object, batches: int
+    history: list[Step], random: object, batches: int, pages: int
 ) -> None:
-    actions = [action(s, i, (f"page{i % 3}",)) for i, s in enumerate(history)]
+    actions = [action(s, i, (f"page{i % pages}",)) for i, s in enumerate(history)]
     delays = [random.randrange(LATENESS) for _ in actions]  # type: ignore[attr-defined]
     arrival = sorted(range(len(actions)), key=lambda i: actions[i].at_ms + delays[i])
     sessions, tally = new_sessions(), Tally()
@@ -290,6 +290,24 @@ def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
     assert tally.counted == brute_force(actions)
     assert sessions.open_count == 0
     assert len(sessions) == 0
+
+
+@given(steps, st.permutations(range(25)), st.integers(1, 6))
+def test_however_late_it_comes_every_view_is_counted_once(
+    history: list[Step], order: list[int], batches: int
+) -> None:
+    actions = [action(history[i], i) for i in order if i < len(history)]
+    sessions, tally = new_sessions(), Tally()
+    latest = START
+    for begin in range(0, len(actions), batches):
+        part = actions[begin : begin + batches]
+        latest = max([latest, *(a.at_ms for a in part)])
+        tally.take(sessions.act(acts(*part), latest - LATENESS))
+        tally.take(sessions.advance(latest - LATENESS))
+        sessions = restarted(sessions, latest - LATENESS)
+    tally.take(sessions.advance(END))
+    assert sum(tally.views) == sum(step[1] == "page_view" for step in history)
+    assert (sessions.open_count, len(sessions)) == (0, 0)
 
 
 def restarted(sessions: Sessions, watermark: int) -> Sessions:
