@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from processor.core.config import EngineConfig
+from processor.settings.sections import PublisherSettings
 from processor.streaming.publisher import UPDATES_LENGTH
 
 PANES_MS: Final = tuple(tier.pane_ms for tier in EngineConfig().tiers)
@@ -34,6 +35,8 @@ HELD_S: Final = 1.5 * HORIZON_S
 """Ids are forgotten half a horizon at a time."""
 
 IDS_MOST: Final = EngineConfig().dedup_max_ids
+
+LEASE_S: Final = PublisherSettings().lease_ttl_s
 
 REDIS_BYTES: Final = 8e9
 """Memory of a node, taken as an example."""
@@ -148,6 +151,7 @@ class Need:
         ids: remembered at a time.
         horizon_s: how far back repeats are noticed.
         told_bytes: memory of Redis for the ticks that it keeps for those who follow.
+        longest_s: CPU of one tick, during which nothing renews the publisher's lease.
     """
 
     workers: float
@@ -158,6 +162,7 @@ class Need:
     ids: float
     horizon_s: float
     told_bytes: float
+    longest_s: float
 
     @property
     def processes(self) -> int:
@@ -194,6 +199,7 @@ def need(load: Load, costs: Costs) -> Need:
         ids=ids,
         horizon_s=min(load.horizon_s, ids / load.events_s / 1.5),
         told_bytes=UPDATES_LENGTH * readings * costs.told_bytes,
+        longest_s=_sum(costs.tick, told),
     )
 
 
@@ -223,6 +229,7 @@ LIMITS: Final[Mapping[str, Callable[[Load, Need], bool]]] = {
     "one worker's core": lambda _, n: n.workers + n.publisher > USABLE,
     "one Redis": lambda _, n: n.redis_partitions + n.redis_publisher > USABLE,
     "the publisher's core": lambda _, n: n.publisher > USABLE,
+    "a tick within its lease": lambda _, n: n.longest_s > USABLE * LEASE_S,
     "8 GB of Redis for the ticks that it keeps": lambda _, n: n.told_bytes > REDIS_BYTES,
     "a worker for each partition": lambda load, n: n.processes > load.partitions,
 }
@@ -373,7 +380,7 @@ def checks(points: Points, costs: Costs) -> list[Check]:
         runs = points.of(workers)
         predicted = [_beside_s(r, costs) / r["events"] + costs.event for r in runs]
         measured = [_workers_s(r) / r["events"] for r in runs]
-        found.append(_check(f"{workers} workers: their CPU, µs an event", measured, predicted))
+        found.append(_check(f"CPU of {workers} workers, µs an event", measured, predicted))
     for workers in sorted({run["workers"] for run in points.runs}):
         runs = points.of(workers)
         needs = [need(_as_load(r), costs) for r in runs]
@@ -382,7 +389,8 @@ def checks(points: Points, costs: Costs) -> list[Check]:
             for n, r in zip(needs, runs, strict=True)
         ]
         measured = [r["cpu_s"]["Redis"] / r["events"] for r in runs]
-        found.append(_check(f"{workers} workers: CPU of Redis, µs an event", measured, predicted))
+        what = f"CPU of Redis, workers: {workers}, µs an event"
+        found.append(_check(what, measured, predicted))
     for row in points.levels:
         load = Load(
             events_s=row["rate"],

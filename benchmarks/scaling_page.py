@@ -35,6 +35,9 @@ RATES: Final = (10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
 SMALL: Final = Load(events_s=1.0, values=(1, 9, 4))
 """Few series: what the runs had, in four partitions."""
 
+SLOWER: Final = {"flush_interval_s": 1.0, "tick_s": 5.0}
+"""Settings for many series at a high rate."""
+
 _MARKS: Final = re.compile(
     r"(?P<begin><!-- (?P<table>[a-z-]+): begin -->\n).*?(?P<end><!-- (?P=table): end -->)",
     re.DOTALL,
@@ -192,13 +195,13 @@ def first_to_last(_: Mapping[str, Any], costs: Costs) -> str:
     return table("what ends | events/s, 14 series: | events/s, 2,001 series:", rows)
 
 
-def need_table(many: bool) -> Callable[[Mapping[str, Any], Costs], str]:
-    """What each rate takes."""
+def need_table(many: bool, **settings: float) -> Callable[[Mapping[str, Any], Costs], str]:
+    """What each rate takes, with some settings."""
 
     def rows(_: Mapping[str, Any], costs: Costs) -> str:
         found = []
         for rate in RATES:
-            load = at_rate(rate, many=many)
+            load = replace(at_rate(rate, many=many), **settings)  # type: ignore[arg-type]
             n = need(load, costs)
             found.append(
                 [
@@ -264,6 +267,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any], Costs], str]]] = {
     "limits": first_to_last,
     "needs": need_table(many=False),
     "needs-many": need_table(many=True),
+    "needs-slower": need_table(many=True, **SLOWER),
     "latency": latency,
     "stages": stages,
 }
