@@ -18,7 +18,7 @@ Event = dict[str, Any]
 @cache
 def stream(
     *incidents: str,
-    rate: float = 500.0,
+    rate: float = 250.0,
     duration_s: float = 120.0,
     only: str | None = None,
 ) -> tuple[Event, ...]:

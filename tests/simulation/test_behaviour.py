@@ -62,7 +62,7 @@ def test_sessions_bounce_click_and_abandon_as_visitors_do() -> None:
 
 
 def test_channels_and_products_differ() -> None:
-    events = stream(rate=2000)
+    events = stream(rate=1000)
     assert nps(where(events, product="pro")) > nps(where(events, product="basic")) + 8
     assert csat(where(events, channel="app")) > csat(where(events, channel="sms")) + 4
     app, sms = (
@@ -161,7 +161,7 @@ def test_a_session_with_an_order_is_followed_by_a_purchase_of_that_customer() ->
 
 
 def test_few_customers_do_much() -> None:
-    buyers = Counter(event["customer_id"] for event in of_type(stream(rate=2000), "purchase"))
+    buyers = Counter(event["customer_id"] for event in of_type(stream(rate=1000), "purchase"))
     top_tenth = buyers.most_common(len(buyers) // 10)
     assert sum(count for _, count in top_tenth) > 0.25 * buyers.total()
 
