@@ -26,7 +26,7 @@ _TOOLS: Final = ("confluent", "faust", "quix", "quix-repartition", "bytewax", "p
 
 
 def take(results: Path = RESULTS) -> dict[str, Any]:
-    """What the last runs found, without the single runs.
+    """What the last runs found, without the single runs, and of what failed only the names.
 
     Latency and scaling are left out if they have not been measured.
 
@@ -35,6 +35,7 @@ def take(results: Path = RESULTS) -> dict[str, Any]:
     """
     found = {"bench": json.loads((results / "latest.json").read_text(encoding="utf-8"))}
     del found["bench"]["runs"]
+    found["bench"]["failed"] = [line.partition(":")[0] for line in found["bench"]["failed"]]
     if (path := results / "latency.json").exists():
         found["latency"] = json.loads(path.read_text(encoding="utf-8"))
     if (path := results / "scaling.json").exists():
@@ -70,6 +71,8 @@ def machine(figures: Figures) -> str:
             "that the targets were set on: *scaled* divides rates by that, and multiplies CPU "
             "seconds.\n"
         )
+    if bench["failed"]:
+        text += f"\nCould not be measured: {', '.join(bench['failed'])}.\n"
     return text
 
 
