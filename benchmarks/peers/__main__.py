@@ -10,13 +10,13 @@ import asyncio
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from benchmarks.events import produce
 from benchmarks.peers.checking import check
 from benchmarks.peers.environments import make
 from benchmarks.peers.running import PEERS, PeerError, is_prepared, run_peer
-from benchmarks.workloads import survey_events
+from benchmarks.workloads import CHANNELS, Located, survey_events
 from processor.embedded.kafka import EmbeddedKafka
 
 
@@ -34,6 +34,7 @@ def main() -> int:
     run.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
     run.add_argument("--events", type=int, default=200_000, help="length of the log")
     run.add_argument("--rounds", type=int, default=3)
+    run.add_argument("--channels", type=int, default=len(CHANNELS), help="segments of the log")
     asked = parser.parse_args()
     if asked.command == "prepare":
         for environment in dict.fromkeys(peer.environment for peer in PEERS.values()):
@@ -51,14 +52,14 @@ def main() -> int:
             failures = check(kafka.bootstrap, lambda line: print(line, flush=True))
         print("\n".join(failures), file=sys.stderr, end="\n" if failures else "")
         return bool(failures)
-    return _run(names, asked.events, asked.rounds)
+    return _run(names, survey_events(asked.events, channels=asked.channels), asked.rounds)
 
 
-def _run(names: Sequence[str], events: int, rounds: int) -> int:
-    """Print a table of medians."""
+def _run(names: Sequence[str], log: Iterable[Located], rounds: int) -> int:
+    """Print a table of medians; each run on standard error, as it ends."""
     results: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     with EmbeddedKafka() as kafka:
-        asyncio.run(produce(kafka.bootstrap, "survey.", survey_events(events)))
+        events, _ = asyncio.run(produce(kafka.bootstrap, "survey.", log))
         for _ in range(rounds):
             for name, runs in results.items():
                 try:
