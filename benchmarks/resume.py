@@ -139,7 +139,7 @@ def remembered(count: int, now_ms: int, config: EngineConfig) -> list[Remembered
     ]
 
 
-def open_sessions(count: int, now_ms: int) -> dict[str, bytes]:
+def open_sessions(count: int, now_ms: int) -> dict[bytes, bytes]:
     """Sessions of three actions each, as they are stored."""
     config = EngineConfig()
     sessions = Sessions(

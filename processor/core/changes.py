@@ -46,8 +46,8 @@ class Changes:
     deltas: PaneDeltas
     ids: list[RememberedIds]
     forgotten_generations: list[int]
-    sessions: dict[str, bytes]
-    forgotten_sessions: list[str]
+    sessions: dict[bytes, bytes]
+    forgotten_sessions: list[bytes]
     stats: Counter[str]
     clock_ms: int
     watermark_ms: int

@@ -118,7 +118,7 @@ class PartitionEngine:
         *,
         clock_ms: int,
         generations: Iterable[tuple[int, bytes, bytes]],
-        sessions: Iterable[tuple[str, bytes]],
+        sessions: Iterable[tuple[bytes, bytes]],
         bases: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Go on from stored state.
@@ -229,8 +229,8 @@ class PartitionEngine:
         corrections, self._corrections = self._corrections, {}
         stats, self._stats = self._stats, Counter()
         ids, forgotten_generations = self.dedup.take_fresh()
-        sessions: dict[str, bytes] = {}
-        forgotten_sessions: list[str] = []
+        sessions: dict[bytes, bytes] = {}
+        forgotten_sessions: list[bytes] = []
         if self.sessions is not None:
             sessions, forgotten_sessions = self.sessions.take_changes()
         seconds = self._tally.drain(self._time_of)

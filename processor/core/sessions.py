@@ -145,23 +145,22 @@ class Sessions:
                     self._review(key, session, watermark_ms, corrections)
         return corrections
 
-    def take_changes(self) -> tuple[dict[str, bytes], list[str]]:
+    def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Sessions to store, encoded, and keys to forget, since the last call."""
         changed, self._changed = self._changed, {}
         encode = self._encode
         return (
-            {key.hex(): encode(found) for key, found in changed.items() if found is not None},
-            [key.hex() for key, found in changed.items() if found is None],
+            {key: encode(found) for key, found in changed.items() if found is not None},
+            [key for key, found in changed.items() if found is None],
         )
 
-    def encoded(self) -> dict[str, bytes]:
+    def encoded(self) -> dict[bytes, bytes]:
         """Every session as it is stored, by keyed hash."""
-        return {key.hex(): self._encode(session) for key, session in self._sessions.items()}
+        return {key: self._encode(session) for key, session in self._sessions.items()}
 
-    def restore(self, stored: Iterable[tuple[str, bytes]], watermark_ms: int) -> None:
+    def restore(self, stored: Iterable[tuple[bytes, bytes]], watermark_ms: int) -> None:
         """Take back stored sessions; their deadlines are set again."""
-        for name, data in stored:
-            key = bytes.fromhex(name)
+        for key, data in stored:
             session = self._sessions[key] = Session(0, 0, 0, ())
             history, session.keep_until_ms = decode(data)
             session.history = history

@@ -25,6 +25,7 @@ from processor.state.keys import Keys, PartitionKeys
 from processor.state.replies import raw, text
 from processor.state.samples import LONG_BYTES, LongFields, encode_samples
 from processor.state.scripts import Script, source
+from processor.state.sessions import encode_sessions
 
 _EXACT_IN_LUA: Final = 1 << 53
 """Lua's numbers are doubles: a larger delta travels as text, which Redis takes as well."""
@@ -81,7 +82,7 @@ class Claim:
     topic_id: str = ""
     panes: set[str] = field(default_factory=set)
     generations: list[StoredGeneration] = field(default_factory=list)
-    sessions: dict[str, bytes] = field(default_factory=dict)
+    sessions: dict[bytes, bytes] = field(default_factory=dict)
     bases: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -159,7 +160,7 @@ class PartitionStore:
             panes=set(self._panes),
             generations=[g async for g in self._stored_generations()],
             sessions={
-                text(key): raw(value)
+                raw(key): raw(value)
                 async for key, value in self._redis.hscan_iter(
                     self.keys.sessions, count=_SCAN_COUNT
                 )
@@ -228,7 +229,6 @@ class PartitionStore:
                 {
                     "panes": drop_panes,
                     "generations": changes.forgotten_generations,
-                    "sessions": changes.forgotten_sessions,
                     "customers": list(drop_customers),
                 }
             ),
@@ -240,6 +240,7 @@ class PartitionStore:
             generation.since_ms,
             len(changes.customers),
             len(changes.ids),
+            encode_sessions(changes.sessions, changes.forgotten_sessions),
         ]
         for customer, entry in changes.customers.items():
             arguments += (field_of(customer), entry)
@@ -249,8 +250,6 @@ class PartitionStore:
                 remembered.ids.tobytes(),
                 remembered.contents.tobytes(),
             )
-        for session, entry in changes.sessions.items():
-            arguments += (session, entry)
         status, *detail = await self._flush(
             keys=[
                 *(keys.meta, keys.panes, keys.generations, keys.sessions, keys.log),

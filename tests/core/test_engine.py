@@ -197,7 +197,7 @@ def test_a_restart_in_between_changes_nothing(event_type: EventType) -> None:
     total: PaneDeltas = {}
     engine = new_engine(event_type)
     generations: dict[int, tuple[bytes, bytes]] = {}
-    sessions: dict[str, bytes] = {}
+    sessions: dict[bytes, bytes] = {}
     for i in range(0, len(records), 37):
         engine.fold([*records[i : i + 37], *records[max(0, i - 5) : i]], NOW)
         settle(engine)
@@ -231,7 +231,7 @@ def test_identifiers_and_free_text_are_not_in_what_is_stored() -> None:
     engine.fold(records, NOW)
     engine.segmentation.admit_locally(engine.unknown_segments())
     changes = engine.take()
-    stored = b"".join(changes.sessions.values()) + "".join(changes.sessions).encode()
+    stored = b"".join((*changes.sessions, *changes.sessions.values()))
     for record in records:
         event = json.loads(record)
         assert event["session_id"].encode() not in stored

@@ -1,6 +1,7 @@
 """Sessions: timelines, and a brute-force computation under any order of arrival."""
 
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -153,7 +154,7 @@ def test_a_closed_session_is_forgotten_after_the_lateness() -> None:
     list(sessions.advance(START + LATENESS))
     assert len(sessions) == 0
     changed, gone = sessions.take_changes()
-    assert (changed, gone) == ({}, [b"s".hex()])
+    assert (changed, gone) == ({}, [b"s"])
 
 
 def test_a_backfill_far_behind_the_watermark_counts_each_session_once() -> None:
@@ -171,7 +172,7 @@ def test_an_id_that_never_rests_keeps_little() -> None:
         at = hour * 60 * MINUTE_MS
         tally.take(sessions.act(acts(action((at, "page_view"))), START + at - LATENESS))
     changed, _ = sessions.take_changes()
-    assert len(changed[b"s".hex()]) < 600
+    assert len(changed[b"s"]) < 600
     tally.take(sessions.advance(END))
     assert len(tally.views) == 200
 
@@ -182,7 +183,7 @@ def test_a_robot_of_many_actions_keeps_bounded_memory() -> None:
         burst = acts(*(action((i * 100 + j, "page_view")) for j in range(100)))
         tally.take(sessions.act(burst, START))
     changed, _ = sessions.take_changes()
-    assert len(changed[b"s".hex()]) < 1_100 * 60
+    assert len(changed[b"s"]) < 1_100 * 60
     assert tally.take(sessions.advance(END)).views == [5000]
 
 
@@ -292,11 +293,12 @@ def test_any_arrival_within_the_lateness_gives_the_same_outcomes(
     assert len(sessions) == 0
 
 
-@given(steps, st.permutations(range(25)), st.integers(1, 6))
+@given(steps, st.randoms(use_true_random=False), st.integers(1, 6))
 def test_however_late_it_comes_every_view_is_counted_once(
-    history: list[Step], order: list[int], batches: int
+    history: list[Step], random: Random, batches: int
 ) -> None:
-    actions = [action(history[i], i) for i in order if i < len(history)]
+    actions = [action(step, i) for i, step in enumerate(history)]
+    random.shuffle(actions)
     sessions, tally = new_sessions(), Tally()
     latest = START
     for begin in range(0, len(actions), batches):

@@ -32,13 +32,14 @@ async def test_the_next_owner_finds_what_was_flushed(redis: Redis, prefix: str) 
         changes(
             count("nps.9"),
             ids=[(7, [1, 2**64 - 1]), (8, [3])],
-            sessions={"s1": b"\x00entry|1", "s2": b"2"},
+            sessions={b"s1": b"\x00entry|1", b"s2": b"2"},
             clock_ms=T0 + 5_000,
         ),
         11,
     )
     await first.flush(
-        changes(count("nps.9", 2), ids=[(8, [4])], sessions={"s1": b"new"}, clock_ms=T0 + 6_000), 12
+        changes(count("nps.9", 2), ids=[(8, [4])], sessions={b"s1": b"new"}, clock_ms=T0 + 6_000),
+        12,
     )
     claim = await store(redis, prefix).claim("b")
     assert (claim.epoch, claim.offset, claim.clock_ms) == (2, 12, T0 + 6_000)
@@ -47,18 +48,18 @@ async def test_the_next_owner_finds_what_was_flushed(redis: Redis, prefix: str) 
         (7, b"\1" + bytes(7) + b"\xff" * 8, b"\1\0\0\0" + b"\xff" * 4),
         (8, b"\3" + bytes(7) + b"\4" + bytes(7), b"\3\0\0\0\4\0\0\0"),
     ]
-    assert claim.sessions == {"s1": b"new", "s2": b"2"}
+    assert claim.sessions == {b"s1": b"new", b"s2": b"2"}
     assert await counted(redis, prefix, "nps.9") == 3
 
 
 async def test_what_is_forgotten_is_gone(redis: Redis, prefix: str) -> None:
     owner = store(redis, prefix)
     await owner.claim("a")
-    await owner.flush(changes(ids=[(7, [1]), (8, [2])], sessions={"s1": b"1", "s2": b"2"}), 1)
-    await owner.flush(changes(forgotten_generations=[7], forgotten_sessions=["s1"]), 2)
+    await owner.flush(changes(ids=[(7, [1]), (8, [2])], sessions={b"s1": b"1", b"s2": b"2"}), 1)
+    await owner.flush(changes(forgotten_generations=[7], forgotten_sessions=[b"s1"]), 2)
     claim = await store(redis, prefix).claim("b")
     assert [g.number for g in claim.generations] == [8]
-    assert claim.sessions == {"s2": b"2"}
+    assert claim.sessions == {b"s2": b"2"}
     keys = Keys(prefix).partition(TOPIC, 0)
     assert await redis.exists(keys.ids(7), keys.contents(7)) == 0
 
@@ -71,7 +72,7 @@ async def test_a_zombie_s_flush_is_refused_and_writes_nothing(redis: Redis, pref
     before = await contents(redis, prefix)
     with pytest.raises(Fenced, match=f"{TOPIC}-0"):
         await zombie.flush(
-            changes(count("nps.9"), ids=[(1, [1])], sessions={"s": b"1"}, stats={"counted": 1}), 2
+            changes(count("nps.9"), ids=[(1, [1])], sessions={b"s": b"1"}, stats={"counted": 1}), 2
         )
     assert await contents(redis, prefix) == before
     await heir.flush(changes(count("nps.9")), 2)
@@ -106,7 +107,7 @@ async def test_a_flush_tried_again_after_a_time_out_counts_once(
         await owner.claim("a")
         await owner.flush(changes(count("nps.9")), 1)
         network.lose_replies(hang=True)
-        again = changes(count("nps.9"), sessions={"s": b"1"})
+        again = changes(count("nps.9"), sessions={b"s": b"1"})
         with pytest.raises(RedisTimeoutError):
             await owner.flush(again, 2)
         await owner.flush(again, 2)
@@ -149,7 +150,7 @@ async def test_a_full_redis_refuses_all_and_takes_all_later(own_redis: Redis, pr
     await owner.flush(changes(count("nps.9")), 1)
     before = await contents(own_redis, prefix)
     await own_redis.config_set("maxmemory", "1")
-    late = changes(count("nps.9"), ids=[(1, [1])], sessions={"s": b"1"}, stats={"counted": 1})
+    late = changes(count("nps.9"), ids=[(1, [1])], sessions={b"s": b"1"}, stats={"counted": 1})
     for _ in range(2):
         with pytest.raises(ResponseError, match=_FULL):
             await owner.flush(late, 2)
@@ -274,7 +275,7 @@ async def test_scripts_that_redis_forgot_are_sent_again(own_redis: Redis, prefix
 async def test_a_large_flush_is_one_flush(redis: Redis, prefix: str) -> None:
     owner = store(redis, prefix)
     await owner.claim("a")
-    sessions = {f"{n:032x}": b"x" * 100 for n in range(20_000)}
+    sessions = {n.to_bytes(16): b"x" * 100 for n in range(20_000)}
     ids = [(n, range(n * 50_000, (n + 1) * 50_000)) for n in range(3)]
     deltas = {
         (1_000, T0 + 1_000 * second): {

@@ -80,11 +80,11 @@ async def test_partitions_spread_over_the_masters_are_claimed_flushed_and_follow
     reader = StateReader(redis, Keys(prefix))
     for number, owner in enumerate(owners):
         assert (await owner.claim("a")).offset is None
-        await owner.flush(changes(count("nps.9"), ids=[(7, [number])], sessions={"s": b"1"}), 1)
+        await owner.flush(changes(count("nps.9"), ids=[(7, [number])], sessions={b"s": b"1"}), 1)
     assert len({cluster.owner(owner.keys.meta).port for owner in owners}) == 3
     assert await reader.follow(totals)
     for owner in owners:
-        await owner.flush(changes(count("nps.9", 2), forgotten_sessions=["s"]), 2)
+        await owner.flush(changes(count("nps.9", 2), forgotten_sessions=[b"s"]), 2)
     assert await reader.follow(totals)
     (hour,) = (t for t in totals.totals if t.window.name == "1h")
     assert dict(hour.counts("all")) == {"nps.9": 36}
@@ -152,7 +152,9 @@ async def test_a_slot_that_moves_under_flushes_loses_none_and_halves_none(
                 **count("nps.9", start=T0 - 60_000 * begun),
                 **count("nps.1", start=T0 - 60_000 * (begun - known)),
             }
-            change = changes(deltas, ids=[(offset // 10, [offset])], sessions={"s": b"%d" % offset})
+            change = changes(
+                deltas, ids=[(offset // 10, [offset])], sessions={b"s": b"%d" % offset}
+            )
             await until_done(partial(owner.flush, change, offset))
 
     flushing = asyncio.create_task(flush_on())

@@ -8,13 +8,14 @@
 --       deltas: JSON {"<pane_ms>:<start>": {series: {measure: n}}},
 --       status: JSON {"clock":…,"watermark":…,"open_sessions":…,"lag":…,"complete_from":…,
 --       "rebuild_to":…}, stats: JSON {name: n},
---       drop: JSON {"panes":[…],"generations":[…],"sessions":[…],"customers":[…]}, log length,
+--       drop: JSON {"panes":[…],"generations":[…],"customers":[…]}, log length,
 --       samples to append: (pane, field, entries) …, each with its length before it,
 --       samples that were merged: (pane, field, bytes to replace, replacement) …, likewise,
 --       a length that is long for a sample,
 --       generation of customers, since when, number of customers c,
---       number of generations g, then c × (customer, entry), then g × (number, ids, contents),
---       then session key, entry, …
+--       number of generations g,
+--       sessions: (key, entry) …, each with its length before it, an empty entry to forget one,
+--       then c × (customer, entry), then g × (number, ids, contents)
 -- Returns {'ok', customers in the generation, then pane, field, length of each long sample …} |
 --         {'fenced', epoch stored} | {'moved', offset stored}.
 --
@@ -110,7 +111,7 @@ while s <= #samples do
   end
 end
 
-local at = 18
+local at = 19
 if tonumber(ARGV[16]) > 0 then
   local customers = base .. 'customers:' .. ARGV[14]
   for _ = 1, tonumber(ARGV[16]) do
@@ -126,9 +127,23 @@ for _ = 1, tonumber(ARGV[17]) do
   redis.call('APPEND', base .. 'contents:' .. ARGV[at], ARGV[at + 2])
   at = at + 3
 end
-while at < #ARGV do
-  redis.call('HSET', sessions, ARGV[at], ARGV[at + 1])
-  at = at + 2
+local packed, p, stored_sessions, forgotten = ARGV[18], 1, {}, {}
+while p <= #packed do
+  local key, entry
+  key, entry, p = struct.unpack('<Hc0Ic0', packed, p)
+  if entry == '' then
+    forgotten[#forgotten + 1] = key
+  else
+    stored_sessions[#stored_sessions + 1] = key
+    stored_sessions[#stored_sessions + 1] = entry
+  end
+end
+-- Some hundred with one command: each takes longer than what it does.
+for first = 1, #stored_sessions, 1000 do
+  redis.call('HSET', sessions, unpack(stored_sessions, first, math.min(first + 999, #stored_sessions)))
+end
+for first = 1, #forgotten, 1000 do
+  redis.call('HDEL', sessions, unpack(forgotten, first, math.min(first + 999, #forgotten)))
 end
 
 local n = redis.call('HINCRBY', meta, 'log', 1)
@@ -146,9 +161,6 @@ for _, generation in ipairs(drop.generations) do
   local number = string.format('%d', generation)
   redis.call('UNLINK', base .. 'ids:' .. number, base .. 'contents:' .. number)
   redis.call('SREM', generations, number)
-end
-for _, session in ipairs(drop.sessions) do
-  redis.call('HDEL', sessions, session)
 end
 for _, generation in ipairs(drop.customers) do
   redis.call('UNLINK', base .. 'customers:' .. string.format('%d', generation))
