@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import CHANNELS, PRODUCTS
-from benchmarks.scaling_costs import flush_points, follow_points, tick_points
+from benchmarks.scaling_costs import bytes_of_id, flush_points, follow_points, tick_points
 from benchmarks.scaling_workers import (
     EVENT_TIME_RATE,
     PARTITIONS,
@@ -54,6 +54,7 @@ async def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         "flushes": flushes,
         "follows": follows,
         "ticks": ticks,
+        "id_bytes": bytes_of_id(),
     }
 
 

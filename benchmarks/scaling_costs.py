@@ -9,6 +9,7 @@ import itertools
 import random
 import statistics
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ TICKS: Final = (10, 100, 1_000, 10_000)
 
 FOLLOWED: Final = ((1, 1), (1, 32), (100, 8), (1_000, 1), (1_000, 8))
 """Segment values that change, and partitions that each flush a change of all of them."""
+
+IDS_STEP: Final = 10_000
+IDS_STEPS: Final = 16
 
 _TOPIC: Final = "survey-response"
 _CAP: Final = 100_000
@@ -142,6 +146,22 @@ async def flush_points(servers: Servers, times: int) -> list[dict[str, float]]:
     finally:
         await redis.aclose()
     return points
+
+
+def bytes_of_id() -> float:
+    """Memory of a worker for a remembered id, at the fill at which it is most."""
+    counting, now_ms = Counting(1), time.time_ns() // 1_000_000
+    counting.some(IDS_STEP, now_ms)
+    tracemalloc.start()
+    found = []
+    for step in range(1, IDS_STEPS + 1):
+        counting.some(IDS_STEP, now_ms)
+        held, _ = tracemalloc.get_traced_memory()
+        found.append(held / (step * IDS_STEP))
+    tracemalloc.stop()
+    most = max(found[IDS_STEPS // 2 :])
+    print(f"  a remembered id: {most:.0f} bytes at most", flush=True)
+    return most
 
 
 @asynccontextmanager

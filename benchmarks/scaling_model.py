@@ -26,10 +26,6 @@ SCORES: Final = 11
 USABLE: Final = 0.7
 """Of a core: the rest is for peaks, and for catching up after a restart."""
 
-ID_BYTES: Final = 120
-"""Of a remembered id in a worker, as docs/operations.md has it."""
-
-STORED_ID_BYTES: Final = 12
 HORIZON_S: Final = EngineConfig().dedup_horizon_ms / 1000
 HELD_S: Final = 1.5 * HORIZON_S
 """Ids are forgotten half a horizon at a time."""
@@ -56,6 +52,7 @@ class Costs:
         redis_tick: of Redis for the same.
         broker: of the broker, for an event that is consumed.
         told_bytes: memory of Redis for a reading in its stream of ticks; no CPU.
+        id_bytes: memory of a worker for a remembered id; no CPU.
     """
 
     event: float
@@ -67,6 +64,7 @@ class Costs:
     redis_tick: Mapping[str, float]
     broker: float
     told_bytes: float
+    id_bytes: float
 
 
 @dataclass(frozen=True)
@@ -149,6 +147,7 @@ class Need:
         redis_publisher: cores of Redis for the publisher's keys, which are of one shard.
         broker: cores of the brokers, for consuming.
         ids: remembered at a time.
+        ids_bytes: memory of all workers for them.
         horizon_s: how far back repeats are noticed.
         told_bytes: memory of Redis for the ticks that it keeps for those who follow.
         longest_s: CPU of one tick, during which nothing renews the publisher's lease.
@@ -160,6 +159,7 @@ class Need:
     redis_publisher: float
     broker: float
     ids: float
+    ids_bytes: float
     horizon_s: float
     told_bytes: float
     longest_s: float
@@ -177,11 +177,6 @@ class Need:
             return 1
         return max(1, math.ceil(self.redis_partitions / USABLE)) + 1
 
-    @property
-    def ids_bytes(self) -> float:
-        """Memory of all workers for remembered ids."""
-        return self.ids * ID_BYTES
-
 
 def need(load: Load, costs: Costs) -> Need:
     """What a load takes."""
@@ -197,6 +192,7 @@ def need(load: Load, costs: Costs) -> Need:
         redis_publisher=_sum(costs.redis_tick, told) / load.tick_s,
         broker=load.events_s * costs.broker,
         ids=ids,
+        ids_bytes=ids * costs.id_bytes,
         horizon_s=min(load.horizon_s, ids / load.events_s / 1.5),
         told_bytes=UPDATES_LENGTH * readings * costs.told_bytes,
         longest_s=_sum(costs.tick, told),
@@ -313,6 +309,7 @@ class Points:
         flushes: what they cost.
         follows: the same, of reading them.
         ticks: the same, of publishing.
+        id_bytes: of a worker for a remembered id.
         levels: loads of `benchmarks.latency`.
     """
 
@@ -320,6 +317,7 @@ class Points:
     flushes: Sequence[Mapping[str, float]]
     follows: Sequence[Mapping[str, float]]
     ticks: Sequence[Mapping[str, float]]
+    id_bytes: float
     levels: Sequence[Mapping[str, Any]] = field(default=())
 
     def of(self, workers: int) -> list[Mapping[str, Any]]:
@@ -343,6 +341,7 @@ def constants(points: Points) -> Costs:
         redis_tick=fitted(points.ticks, "redis_s", ("readings",)),
         broker=_median([run["cpu_s"]["Kafka"] / run["events"] for run in points.of(1)]),
         told_bytes=_median([tick["stream_bytes"] for tick in points.ticks]),
+        id_bytes=points.id_bytes,
     )
     events = [(_workers_s(run) - _beside_s(run, found)) / run["events"] for run in points.of(1)]
     return replace(found, event=max(0.0, _median(events)))

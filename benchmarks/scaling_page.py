@@ -86,6 +86,7 @@ def points_of(figures: Mapping[str, Any]) -> Points:
         scaling["flushes"],
         scaling["follows"],
         scaling["ticks"],
+        scaling["id_bytes"],
         levels(figures),
     )
 
@@ -168,6 +169,7 @@ def constant_table(_: Mapping[str, Any], costs: Costs) -> str:
         ["an event that is consumed", "broker", f"{costs.broker * us:.2f}", "", ""],
     )
     rows.append(["a tick that is kept", "Redis", "", f"{costs.told_bytes:.0f} bytes a reading", ""])
+    rows.append(["an id that is remembered", "worker", "", f"{costs.id_bytes:.0f} bytes", ""])
     return table("what | process | µs each: | and for what is in it: | :", rows)
 
 

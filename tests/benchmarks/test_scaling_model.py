@@ -29,6 +29,7 @@ COSTS = Costs(
     redis_tick={"each": 3e-4, "readings": 8e-6},
     broker=1e-6,
     told_bytes=400.0,
+    id_bytes=100.0,
 )
 
 
