@@ -70,6 +70,7 @@ class Evaluator:
         for rule in rules:
             place = (rule.metric, rule.window, rule.dimensions)
             self._watching.setdefault(place, []).append(rule)
+        self._windows = frozenset((metric, window) for metric, window, _ in self._watching)
         self._instances: dict[str, _Instance] = {}
         self._due: dict[str, None] = {}
         self._orphans: list[AlertRow] = []
@@ -86,6 +87,10 @@ class Evaluator:
     def wanted(self, metric: str, window: str | None, dimensions: Iterable[str]) -> bool:
         """Whether any rule watches such readings."""
         return (metric, window, frozenset(dimensions)) in self._watching
+
+    def watches_window(self, metric: str, window: str) -> bool:
+        """Whether any rule watches a metric's window, of whichever segment."""
+        return (metric, window) in self._windows
 
     def restore(self, stored: Iterable[AlertRow]) -> None:
         """Go on with the alerts of an evaluator before this one.

@@ -131,7 +131,7 @@ class StateReader:
         """
         if not await self._load_new(totals):
             return False
-        behind = list(self._views.values())
+        behind, pace = list(self._views.values()), Pace()
         # Of all partitions together: most of them count in the same panes.
         flushed: PaneDeltas = {}
         observed: PaneSamples = {}
@@ -151,9 +151,12 @@ class StateReader:
                     merge_samples(observed, decode_samples(fields.get(b"samples", b"")))
                     view.update(json.loads(fields[b"status"]))
                     view.entry, view.entry_id = number, text(entry_id)
+                    await pace.rest()
                 if len(entries) == _FOLLOW_COUNT:
                     behind.append(view)
-        totals.apply(flushed)
+        for cell, by_series in flushed.items():
+            totals.apply({cell: by_series})
+            await pace.rest()
         totals.observe(observed)
         return True
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from processor.alerting.evaluator import Evaluation, Evaluator
 from processor.alerting.rule import Rule
+from processor.metrics.rendering import segment
 from processor.state.keys import Keys
 from processor.streaming.signals import Signals
 
@@ -63,6 +64,12 @@ class Alerts:
         self._evaluator = Evaluator(self._rules, min_samples=self._min_samples)
         self._evaluator.restore(_readable(stored))
 
+    def wants(self, metric: str, window: str, series: str) -> bool:
+        """Whether any rule watches readings of a metric, window and segment's key."""
+        return self._evaluator.watches_window(metric, window) and self._evaluator.wanted(
+            metric, window, segment(series)
+        )
+
     async def evaluate(
         self,
         rows: Iterable[Mapping[str, Any]],
@@ -75,7 +82,7 @@ class Alerts:
         """What a tick's readings change.
 
         Args:
-            rows: the readings that say something new.
+            rows: the readings that say something new; those that none `wants` may be left out.
             time_ms: event time at which the tick's windows end.
             watermark_ms: the event-time watermark behind them.
             now_ms: the clock.

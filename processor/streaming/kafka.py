@@ -1,11 +1,14 @@
 """How every Kafka client of ours connects."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
 from processor.settings import KafkaSettings
 from processor.streaming.security import security_options
+
+_READINGS_BATCH_BYTES: Final = 512 * 1024
+"""Of readings before they are compressed: a tick of thousands is a few requests, not hundreds."""
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -33,4 +36,5 @@ def readings_producer(kafka: KafkaSettings) -> AIOKafkaProducer:
         transactional_id=f"{kafka.group}.publisher",
         compression_type="lz4",
         linger_ms=5,
+        max_batch_size=_READINGS_BATCH_BYTES,
     )

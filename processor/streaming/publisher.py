@@ -3,12 +3,16 @@
 Every worker runs one; the lease in Redis says which of them leads. A tick goes to Redis first, in
 one script that checks the lease and the revision, and then to the readings topic in a transaction
 of one transactional id, so a leader that lost its lease while it slept is refused by both.
+
+A tick of very many readings is published slice by slice, each with a revision of its own: neither
+Redis nor the event loop, on which events are counted, is held up by more than a slice. Alerts are
+decided with the last one, when all readings of the tick are known.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -19,17 +23,19 @@ from redis.exceptions import RedisError
 from processor.alerting.evaluator import Evaluation
 from processor.core.config import EngineConfig
 from processor.core.totals import RollingTotals
-from processor.metrics.present import Presenter
+from processor.metrics.present import Presenter, Reading, Row
 from processor.metrics.registry import Metric
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.lease import Lease
+from processor.state.pace import Pace
 from processor.state.reader import StateReader
 from processor.state.replies import text
 from processor.state.scripts import Script, source
 from processor.streaming.alerts import Alerts, script_arguments
 from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.counters import WorkerCounters
+from processor.streaming.readings_topic import ReadingsTopic
 from schemas.events import EventType
 from schemas.timestamps import format_rfc3339
 
@@ -38,7 +44,19 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 UPDATES_LENGTH: Final = 1_000
-"""Ticks kept in the stream for live readers."""
+"""Slices of ticks kept in the stream for live readers, or fewer where they are large."""
+
+UPDATES_BYTES: Final = 32 * 1024 * 1024
+"""Of all of those together, about."""
+
+SLICE: Final = 4_096
+"""Readings published at once: some two megabytes."""
+
+_TURN: Final = 64
+"""Readings computed between two looks at how long it took."""
+
+_REST: Final = 0.25
+"""Of a tick, how long there is none after it: one that is longer than its interval leaves time."""
 
 _KAFKA_TIMEOUT_S: Final = 10.0
 _TOPIC_READ_S: Final = 60.0
@@ -108,6 +126,7 @@ class Publisher:
         self._stored_revision = 0
         self._view: _View | None = None
         self._said: frozenset[str] = frozenset()
+        self._told_bytes: deque[int] = deque(maxlen=UPDATES_LENGTH)
 
     @property
     def leads(self) -> bool:
@@ -132,7 +151,7 @@ class Publisher:
                 log.warning("readings were not published: %r; starting afresh", error)
                 await self.stand_down()
             elapsed = asyncio.get_running_loop().time() - began
-            await sleep(max(0.0, self._interval_s - elapsed))
+            await sleep(max(self._interval_s - elapsed, elapsed * _REST))
 
     async def tick(self) -> int:
         """Publish what changed, if the lease is ours; how many readings that was."""
@@ -146,26 +165,46 @@ class Publisher:
             return 0
         view.presenter.complete_from = self._complete_from_ms(view)
         view.totals.advance(time_ms)
-        self._revision += 1
-        changed = view.presenter.changed(watermark_ms, self._revision)
-        evaluation = await self._alerts.evaluate(
-            changed.values(),
-            time_ms=time_ms,
-            watermark_ms=watermark_ms,
-            now_ms=self._now_ms(),
-            young=view.totals.young(),
-        )
-        rows = {
-            key: json.dumps(row, separators=(",", ":"), ensure_ascii=False)
-            for key, row in changed.items()
-        }
-        if not await self._write_redis(rows, evaluation, view, time_ms, watermark_ms):
-            log.info("the publisher's lease went to another worker, or Redis to an earlier state")
-            await self._forget()
-            return 0
-        if rows:
-            await within(_KAFKA_TIMEOUT_S, self._write_kafka(rows), "publishing readings")
-        return len(rows)
+        news = view.presenter.news(watermark_ms)
+        watched: list[Row] = []
+        told, is_last = 0, False
+        while not is_last:
+            self._revision += 1
+            rows = await self._slice(news, watched)
+            is_last = len(rows) < SLICE
+            evaluation = Evaluation()
+            if is_last:
+                evaluation = await self._alerts.evaluate(
+                    watched,
+                    time_ms=time_ms,
+                    watermark_ms=watermark_ms,
+                    now_ms=self._now_ms(),
+                    young=view.totals.young(),
+                )
+            if not await self._write_redis(rows, evaluation, view, time_ms, watermark_ms):
+                log.info(
+                    "the publisher's lease went to another worker, or Redis to an earlier state"
+                )
+                await self._forget()
+                return told
+            if rows:
+                await within(_KAFKA_TIMEOUT_S, view.topic.write(rows), "publishing readings")
+            told += len(rows)
+        return told
+
+    async def _slice(self, news: Iterator[Reading], watched: list[Row]) -> dict[str, str]:
+        """The next readings as JSON by key; those that an alert watches are put by as rows."""
+        rows: dict[str, str] = {}
+        pace = Pace()
+        for reading in news:
+            rows[reading.key] = reading.text(self._revision)
+            if self._alerts.wants(reading.metric.name, reading.at.window, reading.series):
+                watched.append(reading.row(self._revision))
+            if len(rows) == SLICE:
+                break
+            if len(rows) % _TURN == 0:
+                await pace.rest()
+        return rows
 
     async def stand_down(self) -> None:
         """Stop publishing and let another worker lead at once."""
@@ -229,7 +268,10 @@ class Publisher:
             low_sample_under=self._low_sample_under,
         )
         reader = StateReader(self._redis, self._keys, self._topics)
-        return _View(reader, totals, presenter, self._lease.epoch)
+        if self._producer is None:
+            raise AssertionError("a leader has a producer")
+        topic = ReadingsTopic(self._producer, self._topic)
+        return _View(reader, totals, presenter, topic, self._lease.epoch)
 
     async def _learn_partitions(self, producer: AIOKafkaProducer) -> None:
         """Ask once how many partitions the topics have; aiokafka keeps the answer fresh."""
@@ -276,7 +318,7 @@ class Publisher:
         arguments += (self._revision, self._stored_revision, 2 * len(status))
         for field, value in status.items():
             arguments += (field, value)
-        arguments += (UPDATES_LENGTH, *script_arguments(evaluation))
+        arguments += (self._updates_length(rows), *script_arguments(evaluation))
         for key, row in rows.items():
             arguments += (key, row)
         keys = self._keys
@@ -288,13 +330,16 @@ class Publisher:
             self._stored_revision = self._revision
         return bool(published)
 
-    async def _write_kafka(self, rows: Mapping[str, str]) -> None:
-        producer = self._producer
-        if producer is None:
-            raise AssertionError("a leader has a producer")
-        async with producer.transaction():
-            for key, row in rows.items():
-                await producer.send(self._topic, key=key.encode(), value=row.encode())
+    def _updates_length(self, rows: Mapping[str, str]) -> int:
+        """How many entries the stream keeps, with one of these readings."""
+        if rows:
+            self._told_bytes.append(sum(map(len, rows.values())))
+        total = 0
+        for length, size in enumerate(reversed(self._told_bytes)):
+            total += size
+            if total > UPDATES_BYTES:
+                return max(1, length)
+        return UPDATES_LENGTH
 
     async def _forget(self) -> None:
         if self._view is not None:
@@ -318,9 +363,15 @@ class _View:
     """Everything a leader holds in memory: made new at every takeover."""
 
     def __init__(
-        self, reader: StateReader, totals: RollingTotals, presenter: Presenter, epoch: int
+        self,
+        reader: StateReader,
+        totals: RollingTotals,
+        presenter: Presenter,
+        topic: ReadingsTopic,
+        epoch: int,
     ) -> None:
         self.epoch = epoch
         self.reader = reader
         self.totals = totals
         self.presenter = presenter
+        self.topic = topic
