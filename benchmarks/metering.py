@@ -10,6 +10,9 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 from prometheus_client import CollectorRegistry
 from redis import Redis
 
+OF_LOAD = ("redis_cpu_s", "redis_scripts", "redis_commands", "flushes", "flush_s")
+"""What is told by event."""
+
 _SCRIPT_CALLS = ("eval", "evalsha", "fcall")
 _WORKER = "cxpulse_worker_"
 

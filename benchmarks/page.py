@@ -22,7 +22,8 @@ _MARKS: Final = re.compile(
     r"(?P<begin><!-- (?P<table>[a-z-]+): begin -->\n).*?(?P<end><!-- (?P=table): end -->)",
     re.DOTALL,
 )
-_TOOLS: Final = ("confluent", "faust", "quix", "quix-repartition", "bytewax", "pathway")
+_WORKER: Final = ("getmany", "consume", "count")
+"""The modes of the variants that read a log."""
 
 
 def take(results: Path = RESULTS) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def variants(figures: Figures) -> str:
     speed = bench["speed"]
     rows = []
     for name, row in bench["rows"].items():
-        if name in _TOOLS or name.startswith(("tick", "live")):
+        if row["mode"] not in _WORKER:
             continue
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} of `{row['compared_with']}`"
         rows.append(
@@ -142,9 +143,8 @@ def redis(figures: Figures) -> str:
 def tools(figures: Figures) -> str:
     """Other programs over the same log, and how many times as much the worker counts."""
     rows = []
-    for name in _TOOLS:
-        row = figures["bench"]["rows"].get(name)
-        if row is None:
+    for row in figures["bench"]["rows"].values():
+        if row["mode"] != "peer":
             continue
         times = ""
         if row["compared_with"] == "count":

@@ -31,6 +31,7 @@ class Row:
 
     Attributes:
         about: what it is.
+        mode: how it runs, see `benchmarks.variants`.
         runs: how many there were.
         values: medians by name, also of ratios that each run has of itself.
         compared_with: another variant, where one ran in the same rounds.
@@ -38,6 +39,7 @@ class Row:
     """
 
     about: str
+    mode: str
     runs: int
     values: Mapping[str, float]
     compared_with: str | None = None
@@ -47,6 +49,7 @@ class Row:
         """The row as it is written."""
         return {
             "about": self.about,
+            "mode": self.mode,
             "runs": self.runs,
             "compared_with": self.compared_with,
             "ratio": self.ratio,
@@ -69,6 +72,7 @@ def rows(results: Results, variants: Mapping[str, Variant]) -> dict[str, Row]:
         ]
         found[name] = Row(
             variant.about,
+            variant.mode,
             len(runs),
             _medians([run | _derived(run) for run in runs]),
             other if ratios else None,
