@@ -244,10 +244,7 @@ async def follow_points(servers: Servers, times: int) -> list[dict[str, float]]:
 
 
 async def tick_points(servers: Servers, times: int) -> list[dict[str, float]]:
-    """CPU seconds of a tick, in this process and in Redis, by what it publishes: medians.
-
-    And the memory that Redis' stream of ticks takes for each reading in it, bytes.
-    """
+    """CPU seconds of a tick, in this process and in Redis, by what it publishes: medians."""
     redis = async_client(servers.redis.url, timeout_s=60)
     points = []
     try:
@@ -270,15 +267,8 @@ async def tick_points(servers: Servers, times: int) -> list[dict[str, float]]:
             readings_, here, in_redis = (
                 statistics.median(column) for column in zip(*found[2:], strict=True)
             )
-            stream_bytes = await redis.memory_usage(Keys(name).updates, samples=0) or 0
             points.append(
-                {
-                    "values": values,
-                    "readings": readings_,
-                    "publisher_s": here,
-                    "redis_s": in_redis,
-                    "stream_bytes": stream_bytes / sum(tick[0] for tick in found),
-                }
+                {"values": values, "readings": readings_, "publisher_s": here, "redis_s": in_redis}
             )
             print(
                 f"  a tick of {readings_:8,.0f} readings: "

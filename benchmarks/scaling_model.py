@@ -14,8 +14,6 @@ from typing import Any, Final
 import numpy as np
 
 from processor.core.config import EngineConfig
-from processor.settings.sections import PublisherSettings
-from processor.streaming.publisher import UPDATES_LENGTH
 
 PANES_MS: Final = tuple(tier.pane_ms for tier in EngineConfig().tiers)
 """The panes' lengths of the default windows."""
@@ -32,11 +30,6 @@ HELD_S: Final = 1.5 * HORIZON_S
 
 IDS_MOST: Final = EngineConfig().dedup_max_ids
 
-LEASE_S: Final = PublisherSettings().lease_ttl_s
-
-REDIS_BYTES: Final = 8e9
-"""Memory of a node, taken as an example."""
-
 
 @dataclass(frozen=True)
 class Costs:
@@ -51,7 +44,6 @@ class Costs:
         tick: of the publisher: ``each``, ``readings``.
         redis_tick: of Redis for the same.
         broker: of the broker, for an event that is consumed.
-        told_bytes: memory of Redis for a reading in its stream of ticks; no CPU.
         id_bytes: memory of a worker for a remembered id; no CPU.
     """
 
@@ -63,7 +55,6 @@ class Costs:
     tick: Mapping[str, float]
     redis_tick: Mapping[str, float]
     broker: float
-    told_bytes: float
     id_bytes: float
 
 
@@ -149,8 +140,6 @@ class Need:
         ids: remembered at a time.
         ids_bytes: memory of all workers for them.
         horizon_s: how far back repeats are noticed.
-        told_bytes: memory of Redis for the ticks that it keeps for those who follow.
-        longest_s: CPU of one tick, during which nothing renews the publisher's lease.
     """
 
     workers: float
@@ -161,8 +150,6 @@ class Need:
     ids: float
     ids_bytes: float
     horizon_s: float
-    told_bytes: float
-    longest_s: float
 
     @property
     def processes(self) -> int:
@@ -194,8 +181,6 @@ def need(load: Load, costs: Costs) -> Need:
         ids=ids,
         ids_bytes=ids * costs.id_bytes,
         horizon_s=min(load.horizon_s, ids / load.events_s / 1.5),
-        told_bytes=UPDATES_LENGTH * readings * costs.told_bytes,
-        longest_s=_sum(costs.tick, told),
     )
 
 
@@ -225,8 +210,6 @@ LIMITS: Final[Mapping[str, Callable[[Load, Need], bool]]] = {
     "one worker's core": lambda _, n: n.workers + n.publisher > USABLE,
     "one Redis": lambda _, n: n.redis_partitions + n.redis_publisher > USABLE,
     "the publisher's core": lambda _, n: n.publisher > USABLE,
-    "a tick within its lease": lambda _, n: n.longest_s > USABLE * LEASE_S,
-    "8 GB of Redis for the ticks that it keeps": lambda _, n: n.told_bytes > REDIS_BYTES,
     "a worker for each partition": lambda load, n: n.processes > load.partitions,
 }
 """By name whether a load is more than it bears."""
@@ -340,7 +323,6 @@ def constants(points: Points) -> Costs:
         tick=fitted(points.ticks, "publisher_s", ("readings",)),
         redis_tick=fitted(points.ticks, "redis_s", ("readings",)),
         broker=_median([run["cpu_s"]["Kafka"] / run["events"] for run in points.of(1)]),
-        told_bytes=_median([tick["stream_bytes"] for tick in points.ticks]),
         id_bytes=points.id_bytes,
     )
     events = [(_workers_s(run) - _beside_s(run, found)) / run["events"] for run in points.of(1)]

@@ -168,7 +168,6 @@ def constant_table(_: Mapping[str, Any], costs: Costs) -> str:
     rows.append(
         ["an event that is consumed", "broker", f"{costs.broker * us:.2f}", "", ""],
     )
-    rows.append(["a tick that is kept", "Redis", "", f"{costs.told_bytes:.0f} bytes a reading", ""])
     rows.append(["an id that is remembered", "worker", "", f"{costs.id_bytes:.0f} bytes", ""])
     return table("what | process | µs each: | and for what is in it: | :", rows)
 
@@ -217,13 +216,12 @@ def need_table(many: bool, **settings: float) -> Callable[[Mapping[str, Any], Co
                     f"{n.broker:.1f}",
                     f"{n.ids_bytes / 1e9:.1f}",
                     f"{n.horizon_s / 60:.1f}",
-                    f"{n.told_bytes / 1e9:.2f}",
                 ]
             )
         return table(
             "events/s: | partitions: | cores of counting: | workers: | publisher, cores: "
             "| Redis, cores: | Redis nodes: | brokers, cores: | ids, GB in workers: "
-            "| repeats noticed, min: | ticks kept, GB in Redis:",
+            "| repeats noticed, min:",
             found,
         )
 

@@ -28,7 +28,6 @@ COSTS = Costs(
     tick={"each": 3e-3, "readings": 8e-5},
     redis_tick={"each": 3e-4, "readings": 8e-6},
     broker=1e-6,
-    told_bytes=400.0,
     id_bytes=100.0,
 )
 
