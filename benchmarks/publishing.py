@@ -37,7 +37,6 @@ from processor.alerting.default_rules import default_rules
 from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.panes import HOUR_MS, SECOND_MS
-from processor.core.rollup import PaneDeltas
 from processor.core.totals import RollingTotals
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis
@@ -87,6 +86,8 @@ STEPS: Final[Mapping[str, tuple[type, str]]] = {
 
 _SHAPES: Final = 50
 _EVENTS: Final = 20_000
+_FLUSHED_AT_ONCE: Final = 500
+"""Segments: more would keep Redis from answering for seconds on a busy machine."""
 
 
 class Steps:
@@ -146,14 +147,10 @@ def shapes(kind: str, rng: random.Random) -> list[Counters]:
     return [{name: n * times for name, n in counted.items()} for times in range(1, _SHAPES + 1)]
 
 
-def flush_of(
-    at_ms: int, config: EngineConfig, by_series: dict[str, Counters]
-) -> tuple[PaneDeltas, Changes]:
+def flush_of(at_ms: int, config: EngineConfig, by_series: dict[str, Counters]) -> Changes:
     """Counters of one second, as a worker flushes them."""
-    deltas: PaneDeltas = {
-        (tier.pane_ms, at_ms - at_ms % tier.pane_ms): by_series for tier in config.tiers
-    }
-    return deltas, Changes(deltas, [], [], {}, [], Counter(), at_ms, at_ms - 2_000, 0)
+    deltas = {(tier.pane_ms, at_ms - at_ms % tier.pane_ms): by_series for tier in config.tiers}
+    return Changes(deltas, [], [], {}, [], Counter(), at_ms, at_ms - 2_000, 0)
 
 
 @asynccontextmanager
@@ -214,8 +211,10 @@ async def ticks(
         async def tick(share: float) -> tuple[int, float]:
             now[0] += SECOND_MS
             counted = names if share == 1 else rng.sample(names, max(1, int(share * segments)))
-            by_series = {name: rng.choice(kinds) for name in [WHOLE, *counted]}
-            await store.flush(flush_of(now[0], config, by_series)[1], (store.offset or 0) + 1)
+            for at in range(0, len(counted), _FLUSHED_AT_ONCE):
+                some = [WHOLE, *counted[at : at + _FLUSHED_AT_ONCE]]
+                changes = flush_of(now[0], config, {name: rng.choice(kinds) for name in some})
+                await store.flush(changes, (store.offset or 0) + 1)
             gc.collect()
             steps.took.clear()
             began = time.process_time()
