@@ -11,22 +11,23 @@ horizon; two different ids share a fingerprint with a chance of n / 2⁶⁴ for 
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import xxhash
+
+from processor.core.fingerprints import ABSENT, Fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from processor.core.fingerprints import Keys, Values
+
 _GENERATIONS: Final = 3
-_SMALL_PART: Final = 256
-"""Ids of small batches are put together, so that a dictionary each does not outweigh them."""
-_fingerprint = xxhash.xxh3_64_intdigest
-_content = xxhash.xxh32_intdigest
+_fingerprint = xxhash.xxh3_64_digest
+_content = xxhash.xxh32_digest
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Generation:
     """
 
     number: int
-    seen: dict[int, int] = field(default_factory=dict)
+    seen: Fingerprints = field(default_factory=Fingerprints)
 
 
 @dataclass(slots=True)
@@ -48,21 +49,21 @@ class RememberedIds:
 
     Attributes:
         generation: the generation they are in.
-        seen: fingerprint of the id → fingerprint of the record; each id is in one part alone.
+        parts: fingerprints of ids and those of their records, as they came.
     """
 
     generation: int
-    seen: list[dict[int, int]]
+    parts: list[tuple[Keys, Values]]
 
     @property
-    def ids(self) -> array[int]:
-        """8 bytes an id."""
-        return array("Q", chain.from_iterable(self.seen))
+    def ids(self) -> Keys:
+        """8 bytes an id; each is there once."""
+        return np.concatenate([ids for ids, _ in self.parts])
 
     @property
-    def contents(self) -> array[int]:
+    def contents(self) -> Values:
         """4 bytes an id, in the order of the ids."""
-        return array("I", chain.from_iterable(part.values() for part in self.seen))
+        return np.concatenate([contents for _, contents in self.parts])
 
 
 class Deduplicator:
@@ -109,15 +110,20 @@ class Deduplicator:
         if not self.horizon_ms or not event_ids:
             return None, 0, 0
         current = self._rotate(clock_ms)
-        ids = list(map(_fingerprint, map(str.encode, event_ids)))
-        contents = list(map(_content, records))
-        seen = dict(zip(ids, contents, strict=True))
-        if len(seen) == len(ids) and all(
-            generation.seen.keys().isdisjoint(ids) for generation in self._generations
-        ):
-            self._remember(current, seen)
+        ids, contents = _fingerprints(event_ids), _contents(records)
+        slots = [generation.seen.find(ids) for generation in self._generations]
+        ordered = np.sort(ids)
+        repeats = (ordered[1:] == ordered[:-1]).any()
+        if not repeats and all(found.max() == ABSENT for found in slots):
+            self._remember(current, ids, contents)
             return None, 0, 0
-        return self._filter_one_by_one(current, ids, contents)
+        firsts = np.full(len(ids), ABSENT, np.int64)
+        for generation, found in zip(self._generations, slots, strict=True):
+            known = found != ABSENT
+            firsts[known] = generation.seen.values(found[known])
+        keep, conflicts = _first_occurrences(ids.tolist(), contents.tolist(), firsts.tolist())
+        self._remember(current, ids[keep], contents[keep])
+        return keep, len(ids) - len(keep), conflicts
 
     def take_fresh(self) -> tuple[list[RememberedIds], list[int]]:
         """What was remembered, and which generations were forgotten, since the last call."""
@@ -127,41 +133,17 @@ class Deduplicator:
 
     def restore(self, generation: int, ids: bytes, contents: bytes) -> None:
         """Take back one stored generation. Call with the oldest first."""
-        keys, values = array("Q"), array("I")
-        keys.frombytes(ids)
-        values.frombytes(contents)
-        self._generations.append(Generation(generation, dict(zip(keys, values, strict=True))))
+        keys = np.maximum(np.frombuffer(ids, np.uint64), 1)
+        unique, first = np.unique(keys, return_index=True)
+        seen = Fingerprints()
+        seen.add(unique, np.frombuffer(contents, np.uint32)[first])
+        self._generations.append(Generation(generation, seen))
 
-    def _filter_one_by_one(
-        self, current: Generation, ids: list[int], contents: list[int]
-    ) -> tuple[list[int], int, int]:
-        keep: list[int] = []
-        conflicts = 0
-        known: dict[int, int] = {}
-        for position, (event_id, content) in enumerate(zip(ids, contents, strict=True)):
-            first = known.get(event_id)
-            if first is None:
-                first = next(
-                    (g.seen[event_id] for g in self._generations if event_id in g.seen), None
-                )
-            if first is None:
-                known[event_id] = content
-                keep.append(position)
-            elif first != content:
-                conflicts += 1
-        self._remember(current, known)
-        return keep, len(ids) - len(keep), conflicts
-
-    def _remember(self, current: Generation, seen: dict[int, int]) -> None:
-        # From one dict to another: the hashes are there already.
-        current.seen.update(seen)
+    def _remember(self, current: Generation, ids: Keys, contents: Values) -> None:
+        current.seen.add(ids, contents)
         if not self._fresh or self._fresh[-1].generation != current.number:
             self._fresh.append(RememberedIds(current.number, []))
-        parts = self._fresh[-1].seen
-        if parts and len(parts[-1]) < _SMALL_PART:
-            parts[-1].update(seen)
-        else:
-            parts.append(seen)
+        self._fresh[-1].parts.append((ids, contents))
 
     def _rotate(self, clock_ms: int) -> Generation:
         number = self.generation_of(clock_ms)
@@ -174,3 +156,35 @@ class Deduplicator:
         while self._generations[0].number <= current.number - _GENERATIONS:
             self.dropped.append(self._generations.popleft().number)
         return current
+
+
+def _fingerprints(event_ids: Sequence[str]) -> Keys:
+    digests = b"".join(map(_fingerprint, map(str.encode, event_ids)))
+    return np.maximum(np.frombuffer(digests, ">u8").astype(np.uint64), 1)  # 0 is no key
+
+
+def _contents(records: Sequence[bytes]) -> Values:
+    return np.frombuffer(b"".join(map(_content, records)), ">u4").astype(np.uint32)
+
+
+def _first_occurrences(
+    ids: list[int], contents: list[int], firsts: list[int]
+) -> tuple[list[int], int]:
+    """Positions of ids that are neither known nor repeated, and how many repeats differ.
+
+    Args:
+        ids: fingerprints of a batch's ids.
+        contents: of its records.
+        firsts: of the records that its ids are known from, `ABSENT` where they are not.
+    """
+    keep: list[int] = []
+    conflicts = 0
+    known: dict[int, int] = {}
+    for position, (event_id, content, first) in enumerate(zip(ids, contents, firsts, strict=True)):
+        first_content = known.get(event_id, first)
+        if first_content == ABSENT:
+            known[event_id] = content
+            keep.append(position)
+        elif first_content != content:
+            conflicts += 1
+    return keep, conflicts

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from processor.core.changes import Changes
@@ -22,6 +24,10 @@ TIERS: Final = EngineConfig().tiers
 TOPIC: Final = "survey-response"
 
 
+def _fingerprints(keys: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    return np.array(keys, np.uint64), np.array([key % 2**32 for key in keys], np.uint32)
+
+
 def changes(
     deltas: PaneDeltas | None = None,
     *,
@@ -38,7 +44,7 @@ def changes(
     """What an engine gives, with nothing where nothing is said."""
     return Changes(
         deltas={} if deltas is None else deltas,
-        ids=[RememberedIds(number, [{key: key % 2**32 for key in keys}]) for number, keys in ids],
+        ids=[RememberedIds(number, [_fingerprints(keys)]) for number, keys in ids],
         forgotten_generations=list(forgotten_generations),
         sessions=dict(sessions or {}),
         forgotten_sessions=list(forgotten_sessions),
