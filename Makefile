@@ -84,4 +84,4 @@ lock: .venv/installed-dev ## write the lock files again from pyproject.toml, als
 	  --constraints requirements-dev.lock deploy/build-requirements.in -o deploy/build-requirements.lock
 
 clean: ## remove the environment and what tools left behind
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
