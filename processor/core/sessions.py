@@ -179,12 +179,12 @@ class Sessions:
     # -- one session --------------------------------------------------------------------------
 
     def _begin(self, key: bytes, at_ms: int, bits: int, dimensions: Dimensions) -> Session:
-        closes_ms = self._rules.closes_ms(at_ms, at_ms)
-        palette = self._palette(dimensions)
+        closes_ms = at_ms + self._rules.timeout_ms
+        palette = self._palettes.get(dimensions) or self._palette(dimensions)
         session = Session(at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
+        session.due_s = self._deadlines.add(key, closes_ms, None)
         self._sessions[key] = session
         self._open += 1
-        self._schedule(key, session, closes_ms)
         return session
 
     def _insert(self, session: Session, action: Action) -> Iterable[Correction]:

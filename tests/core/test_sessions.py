@@ -78,6 +78,16 @@ def test_inactivity_closes_when_the_watermark_passes_the_timeout_and_not_before(
     assert sessions.open_count == 0
 
 
+def test_a_session_closes_within_a_second_when_the_watermark_does_not_stand_at_a_whole_one() -> (
+    None
+):
+    sessions, tally = new_sessions(), Tally()
+    tally.take(sessions.act(acts(action((250, "page_view"))), START))
+    tally.take(sessions.advance(START + TIMEOUT + 249))
+    assert sessions.open_count == 1
+    assert tally.take(sessions.advance(START + TIMEOUT + 250)).views == [1]
+
+
 @pytest.mark.parametrize(
     ("gap_ms", "sessions"), [(TIMEOUT - 1, [2]), (TIMEOUT, [1, 1]), (TIMEOUT + 1, [1, 1])]
 )
