@@ -29,6 +29,7 @@ _STAGES: Final = {
     "processor/core/parsing": "validating and placing in time",
     "schemas/": "validating and placing in time",
     "processor/core/dedup": "remembering ids",
+    "processor/core/fingerprints": "remembering ids",
     "processor/core/tally": "counting",
     "processor/core/rollup": "counting",
     "processor/core/segments": "counting",
