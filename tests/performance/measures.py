@@ -9,7 +9,7 @@ from schemas.events import EventType
 from tests.performance import counting, ticking
 from tests.performance.flushing import Asked, flushing
 from tests.performance.meters import calls, steps
-from tests.performance.ratio import counting_over_validating
+from tests.performance.ratio import counting_over_parsing
 
 Measure = Callable[[], float]
 
@@ -41,8 +41,8 @@ def _measures() -> dict[str, Measure]:
         found[f"{name}.redis_commands_per_event"] = partial(_of_flush, event_type, "commands")
         found[f"{name}.sent_bytes_per_event"] = partial(_of_flush, event_type, "sent_bytes")
     for event_type in _TIMED:
-        found[f"ratio.{event_type}.counting_over_validating"] = partial(
-            counting_over_validating, event_type
+        found[f"ratio.{event_type}.counting_over_parsing"] = partial(
+            counting_over_parsing, event_type
         )
     return found | {
         "tick.one_percent_changed.readings": ticking.rows_of_one_percent,
