@@ -36,7 +36,7 @@ async def test_f11_an_emptied_redis_is_filled_again_from_the_log(
     new_scenario: NewScenario, own_redis: EmbeddedRedis
 ) -> None:
     scenario = new_scenario(redis_url=own_redis.url)
-    scenario.write_log(30_000)
+    scenario.write_log(12_000)
     half = len(scenario.log) // 2
     await scenario.create_topics()
     await scenario.send(scenario.log[:half])

@@ -68,7 +68,7 @@ async def test_f14_a_redis_that_takes_no_writes_gets_none_in_part(
     refusal: str,
 ) -> None:
     scenario = new_scenario(redis_url=own_redis.url)
-    scenario.write_log(30_000)
+    scenario.write_log(12_000)
     half = len(scenario.log) // 2
     await scenario.create_topics()
     await scenario.send(scenario.log[:half])
@@ -96,7 +96,7 @@ async def test_f14_scripts_that_are_forgotten_are_loaded_again(
     new_scenario: NewScenario, own_redis: EmbeddedRedis
 ) -> None:
     scenario = new_scenario(redis_url=own_redis.url)
-    scenario.write_log(30_000, over_s=6)
+    scenario.write_log(12_000, over_s=6)
     await scenario.create_topics()
     with scenario.worker() as worker:
         await worker.until_ready()

@@ -56,7 +56,7 @@ async def test_f15_what_cannot_be_read_is_a_dead_letter_and_what_follows_counts(
     ]
     for topic in TOPICS:
         refusals += in_good_events(topic)
-    scenario.write_log(20_000)
+    scenario.write_log(8_000)
     await refused(scenario, refusals)
 
 

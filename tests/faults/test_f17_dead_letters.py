@@ -121,7 +121,7 @@ async def test_f17_what_cannot_be_a_dead_letter_yet_holds_up_its_partition_only(
     # A clock that idles forward between the parts of the log would make the next part late.
     scenario = new_scenario(strict_kafka.bootstrap, settings={"ENGINE__IDLE_AFTER": "20s"})
     letters = scenario.deployment.topic("survey-response.dlq")
-    scenario.log = [e for e in scenario.write_log(30_000) if is_good(e)]
+    scenario.log = [e for e in scenario.write_log(12_000) if is_good(e)]
     await scenario.create_topics()
     third = len(scenario.log) // 3
     await scenario.send(scenario.log[:third])

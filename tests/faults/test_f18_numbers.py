@@ -76,5 +76,5 @@ def digits() -> Iterator[Refusal]:
 @pytest.mark.timeout(120)
 async def test_f18_a_number_that_is_not_one_is_refused_by_its_field(scenario: Scenario) -> None:
     refusals = [*surveys(), *purchases(), *digits()]
-    scenario.write_log(20_000)
+    scenario.write_log(8_000)
     await refused(scenario, refusals)
