@@ -1,8 +1,10 @@
 """Reads all partitions' panes and follows their flushes: what the publisher merges.
 
-Each partition is loaded once, together with its place in its log in one transaction, and followed
-from there delta by delta. A reader that missed an entry (it fell behind, or Redis was rolled back
-or emptied) is told to load afresh.
+Each partition is loaded once, a few panes at a time, each time with their place in the partition's
+log in one transaction. What was flushed meanwhile is followed in between: an entry of the log adds
+to the panes that were loaded before it, the others hold it already. So a leader never has all
+panes in its memory as Redis tells them. From there on it follows delta by delta. A reader that
+missed an entry (it fell behind, or Redis was rolled back or emptied) is told to load afresh.
 """
 
 import json
@@ -13,7 +15,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from processor.core.rollup import PaneDeltas, merge_deltas
+from processor.core.rollup import Cell, PaneDeltas, merge_deltas
 from processor.core.sampled_panes import PaneSamples
 from processor.core.totals import RollingTotals
 from processor.state.completeness import NEVER, WHOLE, Completeness
@@ -23,7 +25,11 @@ from processor.state.pipelines import read_at_once, read_each
 from processor.state.replies import text
 from processor.state.samples import MARK, add_field, decode_samples, merge_samples
 
-_LOAD_TRIES: Final = 20
+_FIRST_PANES: Final = 8
+_PANES_AT_ONCE: Final = 256
+_FIELDS_AT_ONCE: Final = 50_000
+"""About how many counters are read in one round trip: some megabytes."""
+
 _FOLLOW_COUNT: Final = 100
 _SAMPLE: Final = MARK.encode()
 _STATUS: Final = ("clock", "watermark", "open_sessions", "complete_from", "rebuild_to")
@@ -63,6 +69,15 @@ class PartitionView:
         self.completeness = Completeness(
             status.get("complete_from", 0), status.get("rebuild_to", 0)
         )
+
+    def follows(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Whether an entry of the log is the one behind the last that was applied."""
+        return int(fields[b"n"]) == self.entry + 1 and text(fields[b"after"]) == self.entry_id
+
+    def took(self, entry_id: bytes | str, fields: Mapping[bytes, bytes]) -> None:
+        """Note that an entry is applied."""
+        self.update(json.loads(fields[b"status"]))
+        self.entry, self.entry_id = int(fields[b"n"]), text(entry_id)
 
 
 class StateReader:
@@ -144,13 +159,11 @@ class StateReader:
             behind = []
             for view, entries in replies:
                 for entry_id, fields in entries:
-                    number = int(fields[b"n"])
-                    if number != view.entry + 1 or text(fields[b"after"]) != view.entry_id:
+                    if not view.follows(fields):
                         return False
                     merge_deltas(flushed, decode_deltas(fields[b"deltas"]))
                     merge_samples(observed, decode_samples(fields.get(b"samples", b"")))
-                    view.update(json.loads(fields[b"status"]))
-                    view.entry, view.entry_id = number, text(entry_id)
+                    view.took(entry_id, fields)
                     await pace.rest()
                 if len(entries) == _FOLLOW_COUNT:
                     behind.append(view)
@@ -168,49 +181,96 @@ class StateReader:
             topic, _, number = name.rpartition(" ")
             if self._topics is None or topic in self._topics:
                 view = PartitionView(topic, int(number))
-                pace = Pace()
-                for pane, fields in await self._load(view):
-                    deltas, samples = _pane(pane, fields)
-                    totals.apply(deltas)
-                    totals.observe(samples)
-                    await pace.rest()
+                if not await self._load(view, totals):
+                    return False
                 self._views[name] = view
         return True
 
     def _log(self, view: PartitionView) -> str:
         return self._keys.partition(view.topic, view.partition).log
 
-    async def _load(self, view: PartitionView) -> list[tuple[str, dict[bytes, bytes]]]:
-        """All panes of a partition at one place of its log, by name."""
+    async def _load(self, view: PartitionView, totals: RollingTotals) -> bool:
+        """Load all panes of a partition; False where an entry of its log was missed meanwhile."""
         keys = self._keys.partition(view.topic, view.partition)
-        for _ in range(_LOAD_TRIES):
-            expected = sorted(map(text, await self._redis.smembers(keys.panes)))
-            (offset, log, log_id, *status), panes, *contents = await read_at_once(
-                self._redis,
-                keys.meta,
-                [
-                    ("HMGET", keys.meta, "offset", "log", "log_id", *_STATUS),
-                    ("SMEMBERS", keys.panes),
-                    *(("HGETALL", keys.pane(name)) for name in expected),
-                ],
+        place = ("HMGET", keys.meta, "log", "log_id")
+        (offset, log, log_id, *status), panes = await read_at_once(
+            self._redis,
+            keys.meta,
+            [("HMGET", keys.meta, "offset", "log", "log_id", *_STATUS), ("SMEMBERS", keys.panes)],
+        )
+        view.update({name: int(n or 0) for name, n in zip(_STATUS, status, strict=True)})
+        if offset is None:
+            view.completeness = None
+        view.entry, view.entry_id = int(log or 0), text(log_id or "0-0")
+        loading = _Loading(sorted(map(text, panes)))
+        pace, at_once = Pace(), _FIRST_PANES
+        while names := loading.waiting[:at_once]:
+            (log, log_id), *contents = await read_at_once(
+                self._redis, keys.meta, [place, *(("HGETALL", keys.pane(name)) for name in names)]
             )
-            if not set(map(text, panes)) <= set(expected):
-                continue  # a pane began in between: once more, with it
-            view.update({name: int(n or 0) for name, n in zip(_STATUS, status, strict=True)})
-            if offset is None:
-                view.completeness = None
-            view.entry = int(log or 0)
-            view.entry_id = text(log_id or "0-0")
-            return list(zip(expected, contents, strict=True))
-        raise TimeoutError(f"{view.topic}-{view.partition}: panes change faster than they load")
+            read = int(log or 0), text(log_id or "0-0")
+            if read[0] < view.entry or (read[0] == view.entry and read[1] != view.entry_id):
+                return False  # Redis went back to an earlier state
+            loading.loaded(names, read[0])
+            for name, fields in zip(names, contents, strict=True):
+                deltas, samples = _pane(name, fields)
+                totals.apply(deltas)
+                totals.observe(samples)
+                await pace.rest()
+            if read[0] > view.entry and not await self._catch_up(view, totals, loading):
+                return False
+            fields_each = max(1, sum(map(len, contents)) // len(names))
+            at_once = min(_PANES_AT_ONCE, max(1, _FIELDS_AT_ONCE // fields_each))
+        return True
+
+    async def _catch_up(
+        self, view: PartitionView, totals: RollingTotals, loading: "_Loading"
+    ) -> bool:
+        """Add what was flushed since the last look to the panes that were loaded before it."""
+        while True:
+            since = ("XRANGE", self._log(view), f"({view.entry_id}", "+", "COUNT", _FOLLOW_COUNT)
+            (entries,) = await read_each(self._redis, [since])
+            for entry_id, fields in entries:
+                if not view.follows(fields):
+                    return False
+                view.took(entry_id, fields)
+                deltas = decode_deltas(fields[b"deltas"])
+                totals.apply({c: d for c, d in deltas.items() if loading.lacks(c, view.entry)})
+                samples = decode_samples(fields.get(b"samples", b""))
+                totals.observe({c: s for c, s in samples.items() if loading.lacks(c, view.entry)})
+            if len(entries) < _FOLLOW_COUNT:
+                return True
+
+
+class _Loading:
+    """Which panes of a partition are loaded, each as of which entry of the log.
+
+    Args:
+        waiting: the names of all panes there are at the beginning.
+    """
+
+    def __init__(self, waiting: list[str]) -> None:
+        self.waiting = waiting
+        self._as_of: dict[Cell, int] = {}
+        self._waiting = set(map(_cell, waiting))
+
+    def loaded(self, names: Collection[str], entry: int) -> None:
+        """Note that the next panes were read, with all entries up to this one."""
+        del self.waiting[: len(names)]
+        for cell in map(_cell, names):
+            self._waiting.discard(cell)
+            self._as_of[cell] = entry
+
+    def lacks(self, cell: Cell, entry: int) -> bool:
+        """Whether an entry is to be added to a pane: what is read later holds it already."""
+        return cell not in self._waiting and self._as_of.get(cell, 0) < entry
 
 
 def decode_deltas(payload: bytes) -> PaneDeltas:
     """The deltas of a log entry, as they were flushed."""
     deltas: PaneDeltas = {}
     for name, by_series in json.loads(payload).items():
-        pane_ms, start = map(int, name.split(":"))
-        deltas[pane_ms, start] = {
+        deltas[_cell(name)] = {
             series: {measure: int(n) for measure, n in measures.items()}
             for series, measures in by_series.items()
         }
@@ -218,7 +278,7 @@ def decode_deltas(payload: bytes) -> PaneDeltas:
 
 
 def _pane(name: str, fields: Mapping[bytes, bytes]) -> tuple[PaneDeltas, PaneSamples]:
-    pane_ms, start = map(int, name.split(":"))
+    pane_ms, start = _cell(name)
     by_series: dict[str, dict[str, int]] = {}
     samples: PaneSamples = {}
     for field, value in fields.items():
@@ -228,3 +288,8 @@ def _pane(name: str, fields: Mapping[bytes, bytes]) -> tuple[PaneDeltas, PaneSam
         series, _, measure = field.decode().rpartition("|")
         by_series.setdefault(series, {})[measure] = int(value)
     return {(pane_ms, start): by_series}, samples
+
+
+def _cell(name: str) -> Cell:
+    pane_ms, start = map(int, name.split(":"))
+    return pane_ms, start

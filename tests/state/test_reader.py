@@ -12,12 +12,12 @@ from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.totals import RollingTotals
 from processor.embedded.redis import EmbeddedRedis
+from processor.state import pipelines, reader
 from processor.state.keys import Keys
 from processor.state.partition import LOG_LENGTH, PartitionStore
 from processor.state.reader import StateReader
-from processor.state.redis_url import parse_redis_url
 from tests.harness.state import StoredState
-from tests.state.flushing import T0, TOPIC, changes, count, store
+from tests.state.flushing import T0, changes, count, observed, store
 
 WINDOWS = EngineConfig().windows
 SERIES = ("all", "channel=web")
@@ -94,56 +94,85 @@ async def test_the_watermark_is_that_of_the_partition_furthest_behind(
     assert view.reader.clock_ms == T0 + 60_000
 
 
-class Meddled(Redis):
-    """A client at whose every look at the panes something else happens first, and after."""
+def meddling(
+    monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], Awaitable[None]], panes_at_once: int = 3
+) -> None:
+    """Something else happens after everything that a loading reader reads, a few panes each."""
+    really_read = pipelines.read_at_once
 
-    def __init__(self, url: str, meddle: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(**parse_redis_url(url).client_arguments())
-        self.meddle = meddle
-
-    async def smembers(self, name: Any) -> Any:
-        found = await super().smembers(name)
-        if str(name).endswith(":panes"):
-            await self.meddle()
+    async def read_and_meddle(*args: Any) -> list[Any]:
+        found = await really_read(*args)
+        await meddle()
         return found
 
+    monkeypatch.setattr(reader, "read_at_once", read_and_meddle)
+    monkeypatch.setattr(reader, "_FIRST_PANES", panes_at_once)
+    monkeypatch.setattr(reader, "_PANES_AT_ONCE", panes_at_once)
 
-async def test_a_pane_that_begins_while_loading_is_loaded(
-    redis: Redis, redis_server: EmbeddedRedis, prefix: str
+
+@pytest.mark.parametrize("panes_at_once", [1, 7])
+async def test_what_is_flushed_while_loading_is_counted_once(
+    redis: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, panes_at_once: int
 ) -> None:
+    """To panes that are loaded, that are still to be loaded, and that only begin."""
+    choice = random.Random(panes_at_once)
     owner = await owned(redis, prefix)
-    await owner.flush(changes(count("nps.9")), 1)
-    began = 0
+    starts = [T0 - 60_000 * minute for minute in range(50)]
+    for start in starts[10:]:
+        await owner.flush(changes(count("nps.9", 5, start=start)), (owner.offset or 0) + 1)
+    reads = 0
 
-    async def begin_another_pane() -> None:
-        nonlocal began
-        if began < 3:
-            began += 1
-            await owner.flush(changes(count("nps.9", start=T0 - 60_000 * began)), 1 + began)
+    async def count_some_more() -> None:
+        nonlocal reads
+        reads += 1
+        for _ in range(choice.randrange(4)):
+            more = count("nps.9", choice.randint(1, 9), start=choice.choice(starts))
+            buyers = observed([choice.randrange(100)], start=choice.choice(starts))
+            await owner.flush(changes(more, samples=buyers), (owner.offset or 0) + 1)
 
-    meddled = Meddled(redis_server.url, begin_another_pane)
-    view = View(meddled, prefix)
+    with monkeypatch.context() as patched:
+        meddling(patched, count_some_more, panes_at_once)
+        view = View(redis, prefix)
+        assert await view.follow()
+    assert reads >= 1 + 40 // panes_at_once
     assert await view.follow()
-    await meddled.aclose()
-    assert began == 3
-    assert view.hour() == {"nps.9": 4}
+    afresh = View(redis, prefix)
+    assert await afresh.follow()
+    panes = await StoredState(redis, prefix).panes()
+    wanted = sum(by_series["all"]["nps.9"] for name, by_series in panes.items() if by_series)
+    assert view.hour() == afresh.hour() == {"nps.9": wanted}
+    distinct = [one.totals.totals[2].counts("all").get("buyers.distinct") for one in (view, afresh)]
+    assert distinct[0] == distinct[1]
 
 
-async def test_panes_that_never_rest_are_reported(
-    redis: Redis, redis_server: EmbeddedRedis, prefix: str
+async def test_a_reader_that_misses_an_entry_while_loading_is_told(
+    redis: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await owned(redis, prefix)
-    number = 0
+    for minute in range(4):
+        await owner.flush(changes(count("nps.9", start=T0 - 60_000 * minute)), minute)
 
-    async def begin_another_pane() -> None:
-        nonlocal number
-        number += 1
-        await owner.flush(changes(count("nps.9", start=T0 - 1_000 * number)), number)
+    async def flush_more_than_the_log_keeps() -> None:
+        for _ in range(2 * LOG_LENGTH):
+            await owner.flush(changes(count("nps.9")), (owner.offset or 0) + 1)
 
-    meddled = Meddled(redis_server.url, begin_another_pane)
-    with pytest.raises(TimeoutError, match=f"{TOPIC}-0"):
-        await View(meddled, prefix).follow()
-    await meddled.aclose()
+    meddling(monkeypatch, flush_more_than_the_log_keeps)
+    assert not await View(redis, prefix).follow()
+
+
+async def test_a_redis_that_is_emptied_while_loading_is_noticed(
+    redis: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await owned(redis, prefix)
+    for minute in range(4):
+        await owner.flush(changes(count("nps.9", start=T0 - 60_000 * minute)), minute)
+
+    async def lose_everything() -> None:
+        for key in [key async for key in redis.scan_iter(f"{prefix}:*")]:
+            await redis.delete(key)
+
+    meddling(monkeypatch, lose_everything)
+    assert not await View(redis, prefix).follow()
 
 
 @pytest.mark.parametrize("flushes", [99, 100, 101, 250])
