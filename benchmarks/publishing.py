@@ -261,8 +261,8 @@ def memory(kind: str, segments: int, hours: float) -> dict[str, Any]:
         for start in range(T0 - kept_ms, T0, tier.pane_ms):
             of_pane = {n: kinds[(i + start) % _SHAPES] for i, n in enumerate(names)}
             totals.apply({(tier.pane_ms, start): of_pane})
-    for second in range(3):  # so that panes which are over are put together
-        totals.advance(T0 + second * HOUR_MS)
+    for back in (2, 1, 0):  # panes which are over are put together as time goes on
+        totals.advance(T0 - 1 - back * config.tiers[-1].pane_ms)
     gc.collect()
     panes_mb = resident_mb() - before
     readings = len(presenter.changed(T0, 1))
@@ -340,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         print(json.dumps({"ticks": found, "memory": held}, indent=2))
         return 0
-    for line in table(found):
+    for line in table(found) if found else ():
         print(line)
     for one in held:
         print(
