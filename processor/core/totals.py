@@ -90,7 +90,9 @@ class WindowTotals:
         return self._changed_before
 
     def _named(self, marks: Marks) -> Iterable[str]:
-        marked = np.flatnonzero(marks)
+        (marked,) = marks.nonzero()
+        if not len(marked):
+            return ()
         marks[marked] = False
         return map(self._cells.series.__getitem__, marked.tolist())
 
