@@ -64,11 +64,13 @@ bench: .venv/installed-dev ## events per CPU-second beside the transport consumi
 bench-full: .venv/installed-dev ## all of docs/performance.md, beside other tools: 40 minutes
 	$(BIN)/python -m benchmarks.peers prepare
 	$(BIN)/python -m benchmarks.peers check
-	$(BIN)/python -m benchmarks --full $(ARGS)
-	$(BIN)/python -m benchmarks.latency --settings 1 --rounds 5 --seconds 10
-	$(BIN)/python -m benchmarks.scaling
-	$(BIN)/python -m benchmarks.page --take
-	$(BIN)/python -m benchmarks.scaling_page --take
+	failed=0; \
+	$(BIN)/python -m benchmarks --full $(ARGS) || failed=1; \
+	$(BIN)/python -m benchmarks.latency --settings 1 --rounds 5 --seconds 10 || failed=1; \
+	$(BIN)/python -m benchmarks.scaling || failed=1; \
+	$(BIN)/python -m benchmarks.page --take || failed=1; \
+	$(BIN)/python -m benchmarks.scaling_page --take || failed=1; \
+	exit $$failed
 
 soak: .venv/installed-dev .venv/installed-browser ## long runs with random kills; prints the seed of each
 	$(BIN)/pytest -m soak $(ARGS)
