@@ -170,7 +170,7 @@ class Publisher:
         told, is_last = 0, False
         while not is_last:
             self._revision += 1
-            rows = await self._slice(news, watched)
+            rows = await self._while_holding(self._slice(news, watched))
             is_last = len(rows) < SLICE
             evaluation = Evaluation()
             if is_last:
@@ -215,7 +215,7 @@ class Publisher:
             log.warning("the lease could not be released and runs out by itself: %r", error)
 
     async def _while_holding(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Renew the lease during work that may take longer than it lasts: loading all panes.
+        """Renew the lease during work that may take longer than it lasts: all panes, many readings.
 
         A lease that is lost meanwhile is noticed by the script that publishes.
         """

@@ -79,4 +79,6 @@ def windows() -> list[Window]:
 
 
 if __name__ == "__main__":
-    faust.Worker(app, loglevel="error").execute_from_commandline()
+    worker = faust.Worker(app, loglevel="error")
+    worker.spinner = None  # it would have every debug record made, also in libraries
+    worker.execute_from_commandline()
