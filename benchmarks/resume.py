@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
+import numpy as np
 import uvloop
 from aiokafka import AIOKafkaProducer
 
@@ -133,9 +134,10 @@ def remembered(count: int, now_ms: int, config: EngineConfig) -> list[Remembered
     """Fingerprints of ids, in two generations."""
     number = Deduplicator(config.dedup_horizon_ms).generation_of(now_ms)
     half = count // 2
+    random = np.random.default_rng(1).integers(1, 1 << 63, 2 * half, np.uint64)
     return [
-        RememberedIds(number - age, [dict.fromkeys(range(age * half, (age + 1) * half), 7)])
-        for age in (1, 0)
+        RememberedIds(number - age, [(ids, np.full(half, 7, np.uint32))])
+        for age, ids in ((1, random[:half]), (0, random[half : 2 * half]))
     ]
 
 
