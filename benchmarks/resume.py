@@ -145,6 +145,7 @@ def open_sessions(count: int, now_ms: int) -> dict[bytes, bytes]:
     """Sessions of three actions each, as they are stored."""
     config = EngineConfig()
     sessions = Sessions(
+        ("channel", "product"),
         timeout_ms=config.session_timeout_ms,
         longest_ms=config.session_longest_ms,
         lateness_ms=config.lateness_ms,

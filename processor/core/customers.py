@@ -22,8 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, starmap
 from typing import Final, NamedTuple
 
-from pydantic_core import from_json, to_json
-
+from processor.core.palettes import Palette, Palettes
 from processor.core.segments import Dimensions
 
 REPEAT: Final = 1
@@ -34,12 +33,9 @@ ORDERS_MAX: Final = 16
 """Orders of one customer that are remembered one by one."""
 
 _PALETTE_MAX: Final = ORDERS_MAX
-_PALETTES_MAX: Final = 20_000
 _ORDER: Final = struct.Struct("<qQBB")
-_HEAD: Final = struct.Struct("<qqIH")
+_HEAD: Final = struct.Struct("<qqII")
 _pack_order = _ORDER.pack
-
-_Palette = tuple[Dimensions, ...]
 
 
 class Order(NamedTuple):
@@ -76,7 +72,7 @@ class _History:
     __slots__ = ("count", "first_ms", "last_ms", "orders", "palette")
 
     def __init__(
-        self, first_ms: int, last_ms: int, count: int, palette: _Palette, orders: bytes
+        self, first_ms: int, last_ms: int, count: int, palette: Palette, orders: bytes
     ) -> None:
         self.first_ms = first_ms
         self.last_ms = last_ms
@@ -149,13 +145,11 @@ class Customers:
     def __init__(
         self, names: Sequence[str], *, ttl_ms: int, kept_ms: int, held_max: int = 100_000
     ) -> None:
-        self._names = tuple(names)
         self._ttl_ms = ttl_ms
         self._kept_ms = kept_ms
         self._held_max = held_max
         self._held: dict[int, _History | bytes | None] = {}
-        self._encoded: dict[_Palette, bytes] = {}
-        self._decoded: dict[bytes, _Palette] = {}
+        self._palettes = Palettes(names)
         self._changed: set[int] = set()
 
     def __len__(self) -> int:
@@ -204,31 +198,12 @@ class Customers:
         return changed
 
     def _encode(self, history: _History) -> bytes:
-        named = self._encoded.get(history.palette)
-        if named is None:
-            # By name: which dimensions are in use may change.
-            named = to_json(
-                [
-                    {n: v for n, v in zip(self._names, of_one, strict=True) if v is not None}
-                    for of_one in history.palette
-                ]
-            )
-            self._know(history.palette, named)
-        head = _HEAD.pack(history.first_ms, history.last_ms, history.count, len(named))
-        return head + named + history.orders
+        palette = self._palettes.encode(history.palette)
+        head = _HEAD.pack(history.first_ms, history.last_ms, history.count, len(palette))
+        return head + palette + history.orders
 
     def _decode(self, encoded: bytes) -> _History:
         first_ms, last_ms, count, length = _HEAD.unpack_from(encoded)
-        named = encoded[_HEAD.size : _HEAD.size + length]
-        palette = self._decoded.get(named)
-        if palette is None:
-            palette = tuple(tuple(map(given.get, self._names)) for given in from_json(named))
-            self._know(palette, named)
-        return _History(first_ms, last_ms, count, palette, encoded[_HEAD.size + length :])
-
-    def _know(self, palette: _Palette, named: bytes) -> None:
-        if len(self._encoded) >= _PALETTES_MAX:
-            self._encoded.clear()
-            self._decoded.clear()
-        self._encoded[palette] = named
-        self._decoded[named] = palette
+        begin = _HEAD.size + length
+        palette = self._palettes.decode(encoded[_HEAD.size : begin])
+        return _History(first_ms, last_ms, count, palette, encoded[begin:])

@@ -91,6 +91,7 @@ class PartitionEngine:
         self.sessions: Sessions | None = None
         if event_type is EventType.SESSION:
             self.sessions = Sessions(
+                segmentation.names,
                 timeout_ms=config.session_timeout_ms,
                 longest_ms=config.session_longest_ms,
                 lateness_ms=config.lateness_ms,

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from processor.core.palettes import Palettes
 from processor.core.segments import Dimensions
 
 PENDING_MAX: Final = 1_000
@@ -210,23 +211,29 @@ class History:
                 return
         insort(self.spans, Span.begun(action), key=lambda span: span.first_ms)
 
-    def encoded(self, keep_until_ms: int) -> bytes:
+    def encoded(self, keep_until_ms: int, palettes: Palettes) -> bytes:
         """As it is stored, with the time until which it is kept."""
-        spans = [[s.first_ms, s.last_ms, s.page_views, s.bits, s.dimensions] for s in self.spans]
-        return to_json([spans, self.pending, self.counted, keep_until_ms])
+        named = palettes.named
+        spans = [
+            [s.first_ms, s.last_ms, s.page_views, s.bits, named(s.dimensions)] for s in self.spans
+        ]
+        pending = [[*action[:-1], named(action.dimensions)] for action in self.pending]
+        counted = [[*outcome[:-1], named(outcome.dimensions)] for outcome in self.counted]
+        return to_json([spans, pending, counted, keep_until_ms])
 
     @classmethod
-    def decoded(cls, data: bytes) -> tuple["History", int]:
+    def decoded(cls, data: bytes, palettes: Palettes) -> tuple["History", int]:
         """The other way round."""
+        placed = palettes.placed
         spans, pending, counted, keep_until_ms = from_json(data)
         history = cls(
             [
-                Span(first, last, views, bits, tuple(dims))
+                Span(first, last, views, bits, placed(dims))
                 for first, last, views, bits, dims in spans
             ],
-            [Action(at, end, tie, bits, tuple(dims)) for at, end, tie, bits, dims in pending],
+            [Action(at, end, tie, bits, placed(dims)) for at, end, tie, bits, dims in pending],
             [
-                Outcome(first, last, views, bits, tuple(dims))
+                Outcome(first, last, views, bits, placed(dims))
                 for first, last, views, bits, dims in counted
             ],
         )

@@ -3,17 +3,13 @@
 import struct
 from typing import Final
 
-from pydantic_core import from_json
-
+from processor.core.palettes import Palette, Palettes
 from processor.core.segments import Dimensions
 from processor.core.session_history import ENDED, VIEWED, Action, History, Outcome, Span
 
-Palette = tuple[Dimensions, ...]
-PALETTE_MAX: Final = 256
-
 _ACTION: Final = struct.Struct("<qQBB")
 _SPAN: Final = struct.Struct("<qqIB")
-_HEAD: Final = struct.Struct("<cqBH")
+_HEAD: Final = struct.Struct("<cqBI")
 _JOURNAL: Final = b"j"
 """How what is stored of a session with a journal begins; that of a history begins with ``[``."""
 _IS_CLOSED, _HAS_SETTLED = 1, 2
@@ -99,7 +95,7 @@ def encode(session: Session, palette: bytes) -> bytes:
 
     Args:
         session: the session.
-        palette: its palette as JSON.
+        palette: its palette as it is stored.
     """
     flags = 0 if session.is_open else _IS_CLOSED
     span = b""
@@ -111,13 +107,13 @@ def encode(session: Session, palette: bytes) -> bytes:
     return head + palette + span + session.journal
 
 
-def decode(data: bytes) -> tuple[History, int]:
+def decode(data: bytes, palettes: Palettes) -> tuple[History, int]:
     """What is stored of an id, as a history, and until when it is kept."""
     if not data.startswith(_JOURNAL):
-        return History.decoded(data)
+        return History.decoded(data, palettes)
     _, keep_until_ms, flags, length = _HEAD.unpack_from(data)
     begin = _HEAD.size + length
-    palette = tuple(map(tuple, from_json(data[_HEAD.size : begin])))
+    palette = palettes.decode(data[_HEAD.size : begin])
     settled = None
     if flags & _HAS_SETTLED:
         first_ms, last_ms, page_views, bits = _SPAN.unpack_from(data, begin)

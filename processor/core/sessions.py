@@ -18,12 +18,11 @@ already, the old one is taken back and the new one counted. ::
                        late              the old outcome is taken back, the new one counted
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pydantic_core import to_json
-
 from processor.core.deadlines import Deadlines
+from processor.core.palettes import PALETTE_MAX, Palette, Palettes
 from processor.core.segments import Dimensions
 from processor.core.session_history import (
     ENDED,
@@ -38,8 +37,6 @@ from processor.core.session_history import (
 )
 from processor.core.session_record import (
     ACTION_BYTES,
-    PALETTE_MAX,
-    Palette,
     Session,
     decode,
     encode,
@@ -57,19 +54,22 @@ apart actions of one instant, dimensions."""
 
 _SETTLED_AT: Final = 16
 """Actions in a journal from which on those that the watermark has passed are put together."""
-PaletteS_MAX: Final = 50_000
+_PALETTES_MAX: Final = 50_000
 
 
 class Sessions:
     """The sessions of one partition.
 
     Args:
+        names: of the dimensions in use, in the order of `Dimensions`.
         timeout_ms: inactivity that closes a session.
         longest_ms: the longest a session lasts.
         lateness_ms: how long a closed session stays correctable after it was last touched.
     """
 
-    def __init__(self, *, timeout_ms: int, longest_ms: int, lateness_ms: int) -> None:
+    def __init__(
+        self, names: Sequence[str], *, timeout_ms: int, longest_ms: int, lateness_ms: int
+    ) -> None:
         if timeout_ms < 1 or longest_ms < timeout_ms:
             raise ValueError("a session's timeout must be positive, and within its longest length")
         self.lateness_ms = lateness_ms
@@ -78,7 +78,7 @@ class Sessions:
         self._deadlines: Deadlines[bytes] = Deadlines()
         self._changed: dict[bytes, Session | None] = {}
         self._palettes: dict[Dimensions, Palette] = {}
-        self._encoded_palettes: dict[Palette, bytes] = {}
+        self._stored_palettes = Palettes(names)
         self._open = 0
 
     @property
@@ -162,7 +162,7 @@ class Sessions:
         """Take back stored sessions; their deadlines are set again."""
         for key, data in stored:
             session = self._sessions[key] = Session(0, 0, 0, ())
-            history, session.keep_until_ms = decode(data)
+            history, session.keep_until_ms = decode(data, self._stored_palettes)
             session.history = history
             spans = history.resolve(self._rules)
             tail = spans[-1]
@@ -221,7 +221,7 @@ class Sessions:
         """The dimensions as a palette, one for all sessions that have the same."""
         palette = self._palettes.get(dimensions)
         if palette is None:
-            if len(self._palettes) >= PaletteS_MAX:
+            if len(self._palettes) >= _PALETTES_MAX:
                 self._palettes.clear()
             palette = self._palettes[dimensions] = (dimensions,)
         return palette
@@ -330,10 +330,5 @@ class Sessions:
         if len(session.journal) > _SETTLED_AT * ACTION_BYTES:
             self._settle(session)
         if session.history is not None:
-            return session.history.encoded(session.keep_until_ms)
-        palette = self._encoded_palettes.get(session.palette)
-        if palette is None:
-            if len(self._encoded_palettes) >= PaletteS_MAX:
-                self._encoded_palettes.clear()
-            palette = self._encoded_palettes[session.palette] = to_json(session.palette)
-        return encode(session, palette)
+            return session.history.encoded(session.keep_until_ms, self._stored_palettes)
+        return encode(session, self._stored_palettes.encode(session.palette))

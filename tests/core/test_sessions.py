@@ -14,6 +14,7 @@ from processor.core.sessions import Acted, Outcome, Sessions
 TIMEOUT, LATENESS = 30 * MINUTE_MS, 2 * MINUTE_MS
 START = 1_700_000_000_000
 DIMS = ("web",)
+NAMES = ("channel",)
 END = 1 << 60
 
 Step = tuple[int, str]
@@ -30,7 +31,7 @@ def acts(*actions: Action) -> list[Acted]:
 
 
 def new_sessions() -> Sessions:
-    return Sessions(timeout_ms=TIMEOUT, longest_ms=DAY_MS, lateness_ms=LATENESS)
+    return Sessions(NAMES, timeout_ms=TIMEOUT, longest_ms=DAY_MS, lateness_ms=LATENESS)
 
 
 class Tally:
@@ -226,10 +227,33 @@ def test_after_a_restart_with_another_timeout_sessions_are_counted_by_it(timeout
     sessions, tally = new_sessions(), Tally()
     steps = [(0, "page_view"), (10 * MINUTE_MS, "page_view")]
     tally.take(sessions.act(acts(*map(action, steps)), START))
-    again = Sessions(timeout_ms=timeout_ms, longest_ms=DAY_MS, lateness_ms=LATENESS)
+    again = Sessions(NAMES, timeout_ms=timeout_ms, longest_ms=DAY_MS, lateness_ms=LATENESS)
     again.restore(sessions.encoded().items(), START)
     tally.take(again.advance(END))
     assert tally.views == ([1, 1] if timeout_ms < 10 * MINUTE_MS else [2])
+
+
+@pytest.mark.parametrize("late_end", [False, True])
+def test_after_a_restart_with_other_dimensions_sessions_have_theirs_by_name(
+    late_end: bool,
+) -> None:
+    steps = [(0, "page_view"), (60_000, "click")] + [(30_000, "end")] * late_end
+    sessions = new_sessions()
+    sessions.act(acts(*map(action, steps)), START)
+    again = Sessions(
+        ("country", "channel"), timeout_ms=TIMEOUT, longest_ms=DAY_MS, lateness_ms=LATENESS
+    )
+    again.restore(sessions.encoded().items(), START)
+    closed = again.advance(END)
+    assert {outcome.dimensions for outcome, _ in closed} == {(None, "web")}
+
+
+def test_a_session_of_many_long_dimensions_is_stored_and_comes_back() -> None:
+    sessions, tally = new_sessions(), Tally()
+    for i in range(250):
+        tally.take(sessions.act(acts(action((i * 1_000, "page_view"), i, (f"{i}" * 300,))), START))
+    tally.take(restarted(sessions, START).advance(END))
+    assert [(o.page_views, o.dimensions) for o in tally.counted] == [(250, ("0" * 300,))]
 
 
 # -- against brute force ------------------------------------------------------------------------
