@@ -4,6 +4,7 @@ import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -100,9 +101,18 @@ class Meter:
         }
 
 
+def peak_rss_mb() -> float:
+    """The most resident memory there was; on Linux that of `getrusage` begins with the parent's."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def memory() -> dict[str, float]:
     """Resident memory of this process in MB: the most there was, and now."""
     return {
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mb": peak_rss_mb(),
         "rss_end_mb": psutil.Process().memory_info().rss / 2**20,
     }

@@ -16,7 +16,6 @@ import argparse
 import gc
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.metering import peak_rss_mb
 from processor.core.config import DEFAULT_SEGMENT_SETS, DEFAULT_WINDOWS, EngineConfig
 from processor.core.panes import plan_windows
 from processor.metrics.catalogue import CATALOGUE
@@ -89,7 +89,7 @@ def measured(subject: str, log: Path) -> dict[str, Any]:
         "subject": subject,
         "lines": lines,
         "cpu_s": time.process_time() - began,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_rss_mb(),
     }
 
 

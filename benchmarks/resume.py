@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ import numpy as np
 import uvloop
 from aiokafka import AIOKafkaProducer
 
+from benchmarks.metering import peak_rss_mb
 from processor.core.changes import Changes
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator, RememberedIds
@@ -194,7 +194,7 @@ async def watch(worker: Timed) -> None:
         "counted_s": worker.counted_at - worker.assigned_at,
         "stored_s": stored_at - worker.assigned_at,
         "published_s": time.perf_counter() - worker.started_at,
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mb": peak_rss_mb(),
     }
     print(json.dumps(result), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -6,7 +6,6 @@ few hundred a second, and writes them to the file as JSON when it ends.
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.metering import peak_rss_mb
 from processor.cli.faust_worker import OneLineWorker, set_up_logging
 from processor.settings import load_settings
 from processor.state.partition import PartitionStore
@@ -100,7 +100,7 @@ def main() -> None:
     try:
         OneLineWorker(app).execute_from_commandline()
     finally:
-        rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rss_mb = peak_rss_mb()
         path.write_text(json.dumps({**worker.times, "rss_mb": rss_mb}), encoding="utf-8")
 
 
