@@ -22,6 +22,7 @@ from processor.core.bases import CELL
 from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
+from processor.core.event_times import SECOND, EventTimes, occurred_at
 from processor.core.identity import keyed_digests
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
@@ -33,27 +34,22 @@ from processor.core.session_history import BITS
 from processor.core.sessions import Acted, Correction, Sessions
 from processor.core.tally import Tally
 from schemas.events import EventType
-from schemas.timestamps import MS_OF_FRACTION, format_rfc3339, parse_rfc3339
+from schemas.timestamps import format_rfc3339, parse_rfc3339
 from schemas.validators import ErrorCode
 
 END_OF_TIME_MS: Final = 1 << 60
 CUSTOMERS_HELD_MAX: Final = 100_000
 """Customers that an engine holds in memory, of those that are stored."""
 
-_SECOND: Final = slice(19)
-"""The part of an RFC 3339 time up to its seconds."""
-_AFTER_SECOND: Final = slice(19, None)
 _FOLD_TOGETHER: Final = 1_000
 """Records folded at a time: their objects stay in the processor's cache from step to step, which
 takes a quarter less time than ten thousand at once."""
 
-_KNOWN_SECONDS_MAX: Final = 100_000
 _last_character = itemgetter(-1)
-_occurred_at = itemgetter("occurred_at")
 _event_id = itemgetter("event_id")
 _session_id = itemgetter("session_id")
 _action = itemgetter("action")
-_second = itemgetter(_SECOND)
+_second = itemgetter(SECOND)
 
 
 class PartitionEngine:
@@ -99,7 +95,7 @@ class PartitionEngine:
         self._count_session = count_session
         self._tiers = config.tiers
         self._parser = Parser(event_type, config.max_record_bytes)
-        self._seconds: dict[str, int] = {}
+        self._times = EventTimes()
         self._tally = Tally(plan, segmentation)
         self._observing = Observing(
             event_type, plan, config, segmentation, customers_held_max=customers_held_max
@@ -234,7 +230,7 @@ class PartitionEngine:
         forgotten_sessions: list[bytes] = []
         if self.sessions is not None:
             sessions, forgotten_sessions = self.sessions.take_changes()
-        seconds = self._tally.drain(self._time_of)
+        seconds = self._tally.drain(self._times.of)
         counted = ((second, d, found.items()) for (second, d), found in corrections.items())
         spread(counted, self.segmentation, seconds)
         deltas = roll_up(seconds, self._tiers, self.clock_ms)
@@ -275,11 +271,11 @@ class PartitionEngine:
 
     def _place_in_time(self, batch: Batch, now_ms: int, rejected: list[Rejected]) -> Batch:
         """Find each event's second, refuse those out of the allowed times, move the clock."""
-        texts = list(map(_occurred_at, batch.events))
+        texts = list(map(occurred_at, batch.events))
         if set(map(_last_character, texts)) == {"Z"}:
             seconds = list(map(_second, texts))
-            times = self._times_of(set(seconds))
-            if times is not None:
+            times = self._times.of_all(set(seconds))
+            if times is not None:  # else find the event that it came with
                 latest = max(times)
                 clock_ms = max(self.clock_ms, latest)
                 on_time = (
@@ -296,17 +292,6 @@ class PartitionEngine:
     def _saw(self, second_ms: int) -> None:
         if self.earliest_ms is None or second_ms < self.earliest_ms:
             self.earliest_ms = second_ms
-
-    def _times_of(self, seconds: set[str]) -> list[int] | None:
-        known = self._seconds
-        if len(known) > _KNOWN_SECONDS_MAX:
-            known.clear()
-        for second in seconds - known.keys():
-            try:
-                known[second] = parse_rfc3339(second + "Z")
-            except ValueError:
-                return None  # a day that no calendar has: find the event it came with
-        return [known[second] for second in seconds]
 
     def _place_one_by_one(
         self, batch: Batch, texts: list[str], now_ms: int, rejected: list[Rejected]
@@ -332,8 +317,8 @@ class PartitionEngine:
                 continue
             self.clock_ms = max(self.clock_ms, second_ms)
             self._saw(second_ms)
-            second = format_rfc3339(second_ms)[_SECOND]
-            self._seconds[second] = second_ms
+            second = format_rfc3339(second_ms)[SECOND]
+            self._times.know(second, second_ms)
             seconds.append(second)
             keep.append(i)
         placed = batch.select(keep)
@@ -366,7 +351,7 @@ class PartitionEngine:
         slices: list[tuple[int, int, int]] = []
         begin, clock_ms = 0, clock_before_ms
         for i, second in enumerate(batch.seconds):
-            time_ms = self._time_of(second)
+            time_ms = self._times.of(second)
             if time_ms > clock_ms:
                 if i > begin and generation_of(time_ms) != generation_of(clock_ms):
                     slices.append((begin, i, clock_ms))
@@ -386,29 +371,18 @@ class PartitionEngine:
         if self.sessions is not None:
             self._correct(self.sessions.act(self._acted(batch, dimensions), self.watermark_ms))
         if self._observing.is_needed:
-            self._observing.add(batch.events, self._times_in(batch), dimensions)
+            self._observing.add(batch.events, self._times.of_events(batch), dimensions)
 
     def _acted(self, batch: Batch, dimensions: Iterable[Dimensions]) -> Iterable[Acted]:
         events = batch.events
         return zip(
             keyed_digests(map(_session_id, events), self.config.identity_key, 16),
-            self._times_in(batch),
+            self._times.of_events(batch),
             map(BITS.__getitem__, map(_action, events)),
             map(xxhash.xxh3_64_intdigest, map(str.encode, map(_event_id, events))),
             dimensions,
             strict=True,
         )
-
-    def _times_in(self, batch: Batch) -> list[int]:
-        """The events' times to the millisecond."""
-        texts = map(_occurred_at, batch.events)
-        try:
-            return [
-                self._seconds[second] + MS_OF_FRACTION[text[_AFTER_SECOND]]
-                for second, text in zip(batch.seconds, texts, strict=True)
-            ]
-        except KeyError:  # another offset than Z, or another number of digits
-            return [parse_rfc3339(event["occurred_at"]) for event in batch.events]
 
     def _correct(self, corrections: Iterable[Correction]) -> None:
         count_session = self._count_session
@@ -422,7 +396,3 @@ class PartitionEngine:
                 counted = self._corrections[place] = {}
             for measure, n in count_session(outcome):
                 counted[measure] = counted.get(measure, 0) + sign * n
-
-    def _time_of(self, second: str) -> int:
-        known = self._seconds.get(second)
-        return parse_rfc3339(second + "Z") if known is None else known
