@@ -1,6 +1,6 @@
 """The times of events, from their text: each second is read once, as many events share it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
@@ -13,7 +13,7 @@ SECOND: Final = slice(19)
 _AFTER_SECOND: Final = slice(19, None)
 _KNOWN_MAX: Final = 100_000
 
-occurred_at: Callable[[object], str] = itemgetter("occurred_at")
+occurred_at: Final = itemgetter("occurred_at")
 
 
 class EventTimes:
