@@ -1,6 +1,5 @@
 """The times of events, from their text: each second is read once, as many events share it."""
 
-from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
@@ -46,7 +45,7 @@ class EventTimes:
     def of_events(self, batch: Batch) -> list[int]:
         """The times of a batch's events to the millisecond; the batch knows their seconds."""
         known = self._known
-        texts: Iterable[str] = map(occurred_at, batch.events)
+        texts = map(occurred_at, batch.events)
         try:
             return [
                 known[second] + MS_OF_FRACTION[text[_AFTER_SECOND]]
