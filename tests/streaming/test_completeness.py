@@ -85,12 +85,12 @@ async def test_redis_emptied_under_load_is_filled_again_and_flagged_until_it_is(
     """::
 
         produce    |=========================|
-        worker a   |-----------------------------------------
-        worker b   |-----------s  |--------------------------
+        leader     |-----------------------------------------
+        sleeper    |-----------s  |--------------------------
         Redis                    E
         readings   whole         |incomplete      | whole, equal
 
-    Worker b sleeps meanwhile: its partitions are claimed by nobody for a while. It does not lead:
+    One sleeps meanwhile: its partitions are claimed by nobody for a while. It does not lead:
     before another did, they might be claimed and filled.
     """
     await emptied.create_topics()
@@ -101,13 +101,13 @@ async def test_redis_emptied_under_load_is_filled_again_and_flagged_until_it_is(
         sending = emptied.sending(over_s=10)
         await emptied.until_counted(7_500)
         await until_rows(state, is_whole, "all whole")
-        if f":{b.pid}:" in (await state.status())["leader"]:
-            a, b = b, a
-        b.suspend()
+        leader = (await state.status())["leader"]
+        sleeper = a if f":{b.pid}:" in leader else b
+        sleeper.suspend()
         before, revision = ns(await state.readings()), await state.revision()
         await state.redis.flushall()
         await until_rows(state, lambda rows: any(map(_incomplete, rows.values())), "flags")
-        b.resume()
+        sleeper.resume()
         await sending
         await emptied.until_all_counted()
         rows = await until_rows(state, is_whole, "all whole again")
