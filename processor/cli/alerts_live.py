@@ -90,7 +90,7 @@ async def show_alerts(settings: Settings, *, resolved: bool, json: bool) -> None
         redis.exceptions.RedisError: Redis is away or refuses.
     """
     now_ms = _now_ms()
-    async with _redis(settings) as redis:
+    async with redis_of(settings) as redis:
         keys = Keys(settings.redis.prefix)
         stored: Any = await redis.hgetall(keys.alerts)
         silences = await Silences(redis, keys).read(now_ms)
@@ -120,7 +120,7 @@ async def show_silences(settings: Settings, *, json: bool) -> None:
     Raises:
         redis.exceptions.RedisError: Redis is away or refuses.
     """
-    async with _redis(settings) as redis:
+    async with redis_of(settings) as redis:
         silences = await Silences(redis, Keys(settings.redis.prefix)).read(_now_ms())
     if json:
         for silence in silences:
@@ -144,7 +144,7 @@ async def add_silence(settings: Settings, wanted: Wanted, *, json: bool) -> None
         UsageError: a text is too long.
         redis.exceptions.RedisError: Redis is away or refuses.
     """
-    async with _redis(settings) as redis:
+    async with redis_of(settings) as redis:
         keys = Keys(settings.redis.prefix)
         try:
             silence = await Silences(redis, keys).add(
@@ -174,7 +174,7 @@ async def remove_silence(settings: Settings, silence_id: str) -> None:
         CommandError: there is none of that id.
         redis.exceptions.RedisError: Redis is away or refuses.
     """
-    async with _redis(settings) as redis:
+    async with redis_of(settings) as redis:
         removed = await Silences(redis, Keys(settings.redis.prefix)).remove(silence_id)
     if not removed:
         raise CommandError(
@@ -185,7 +185,8 @@ async def remove_silence(settings: Settings, silence_id: str) -> None:
 
 
 @asynccontextmanager
-async def _redis(settings: Settings) -> AsyncIterator[Redis]:
+async def redis_of(settings: Settings) -> AsyncIterator[Redis]:
+    """A client for one command, which tries once."""
     redis = settings.redis
     client = async_client(redis.url.get_secret_value(), timeout_s=redis.timeout_s, retries=0)
     try:

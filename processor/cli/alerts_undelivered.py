@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 import typer
 
+from processor.cli.alerts_live import redis_of
 from processor.cli.tables import instant, plain, table
 from processor.cli.terminal import say
 from processor.notifying.outbox import GivenUp, Outbox
 from processor.settings import Settings
 from processor.state.keys import Keys
-from processor.state.redis_url import async_client
 
 
 async def show_undelivered(settings: Settings, *, receiver: str | None, json: bool) -> None:
@@ -25,12 +25,8 @@ async def show_undelivered(settings: Settings, *, receiver: str | None, json: bo
     Raises:
         redis.exceptions.RedisError: Redis is away or refuses.
     """
-    url, timeout_s = settings.redis.url.get_secret_value(), settings.redis.timeout_s
-    redis = async_client(url, timeout_s=timeout_s, retries=0)
-    try:
+    async with redis_of(settings) as redis:
         kept = await Outbox(redis, Keys(settings.redis.prefix)).given_up()
-    finally:
-        await redis.aclose()
     kept = [one for one in kept if receiver in (None, one.receiver)]
     if json:
         for one in kept:

@@ -33,7 +33,7 @@ def answers(count: int) -> list[bytes]:
     """NPS answers, 1,000 a second, each with an id of its own."""
     return [
         (
-            f'{{"type":"survey_response","event_id":"e-{number:032x}","occurred_at":"{_when(number)}",'
+            f"{_head(EventType.SURVEY_RESPONSE, number)},"
             f'"customer_id":"c{number}","survey":"nps","score":{number % 11},'
             f'"dimensions":{{"channel":"{_CHANNELS[number % 5]}","product":"basic"}}}}'
         ).encode()
@@ -45,7 +45,7 @@ def visits(count: int) -> list[bytes]:
     """Page views, each of another session, 1,000 a second."""
     return [
         (
-            f'{{"type":"session","event_id":"e-{number:032x}","occurred_at":"{_when(number)}",'
+            f"{_head(EventType.SESSION, number)},"
             f'"session_id":"s-{number:032x}","action":"page_view",'
             f'"dimensions":{{"channel":"{_CHANNELS[number % 5]}","product":"basic"}}}}'
         ).encode()
@@ -57,7 +57,7 @@ def orders(count: int) -> list[bytes]:
     """Orders, each of another customer, 1,000 a second."""
     return [
         (
-            f'{{"type":"purchase","event_id":"e-{number:032x}","occurred_at":"{_when(number)}",'
+            f"{_head(EventType.PURCHASE, number)},"
             f'"customer_id":"c-{number:032x}","order_id":"o{number}","amount":12.5,'
             f'"currency":"EUR","dimensions":{{"channel":"{_CHANNELS[number % 5]}"}}}}'
         ).encode()
@@ -65,5 +65,7 @@ def orders(count: int) -> list[bytes]:
     ]
 
 
-def _when(number: int) -> str:
-    return format_rfc3339(START_MS + number)
+def _head(event_type: EventType, number: int) -> str:
+    """How an event begins: 1,000 a second, each with an id of its own."""
+    when = format_rfc3339(START_MS + number)
+    return f'{{"type":"{event_type}","event_id":"e-{number:032x}","occurred_at":"{when}"'
