@@ -50,6 +50,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "getmany": Variant("aiokafka getmany alone", mode="getmany", quick=True),
     "consume": Variant("transport, consume only", mode="consume", quick=True),
     "count": Variant("worker: 3 segment sets, 6 windows, all metrics", quick=True),
+    "count-live": Variant("… 100,000 a second", log="survey-live", compared_with="count", rounds=3),
     "count-four": Variant("… four metrics published", metrics=FOUR, compared_with="count"),
     "one": Variant("… one window (1m)", windows=("1m",), compared_with="count", quick=True),
     "one-5m": Variant("… one window (5m)", windows=("5m",), compared_with="count"),
@@ -83,6 +84,9 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "mixed": Variant(
         "mixed: worker, all metrics", log="mixed", compared_with="mixed-consume", quick=True
     ),
+    "mixed-live": Variant(
+        "mixed: 100,000 a second", log="mixed-live", compared_with="mixed", rounds=3
+    ),
     "mixed-four": Variant(
         "mixed: four metrics published", log="mixed", metrics=FOUR, compared_with="mixed", rounds=3
     ),
@@ -97,6 +101,9 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         log="sessions",
         compared_with="sessions-consume",
         quick=True,
+    ),
+    "sessions-live": Variant(
+        "sessions: 100,000 a second", log="sessions-live", compared_with="sessions", rounds=3
     ),
     "sessions-shuffled": Variant(
         "sessions: up to 110 s late", log="sessions-shuffled", compared_with="sessions", rounds=2

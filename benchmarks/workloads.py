@@ -24,8 +24,7 @@ CHANNELS: Final = ("email", "web", "app", "sms", "phone")
 PRODUCTS: Final = ("basic", "plus", "pro", "team")
 EVENTS_PER_SECOND_OF_EVENT_TIME: Final = 1_000
 FULL_LOAD_PER_SECOND: Final = 100_000
-"""Of event time, in logs of many segment values: as if read while it happens, by a busy worker."""
-
+"""Of event time, in logs that are read as if they happened now, by a busy worker."""
 
 _CUSTOMERS: Final = 100_000
 _ZIPF: Final = 1.1
@@ -144,12 +143,14 @@ def survey_events(
             )
 
 
-def mixed_events(count: int, seed: int = 1) -> Iterator[Located]:
-    """``count`` simulated events of all types that end now, 1,000 a second of event time."""
+def mixed_events(
+    count: int, seed: int = 1, *, per_second: int = EVENTS_PER_SECOND_OF_EVENT_TIME
+) -> Iterator[Located]:
+    """``count`` simulated events of all types that end now, so many a second of event time."""
     endless = simulate(
         seed=seed,
-        rate=EVENTS_PER_SECOND_OF_EVENT_TIME,
-        start_ms=start_ms(count),
+        rate=per_second,
+        start_ms=start_ms(count, per_second),
         duration_s=None,
         daily_rhythm=False,
     )
@@ -158,14 +159,21 @@ def mixed_events(count: int, seed: int = 1) -> Iterator[Located]:
         yield EventType(event["type"]).topic, partition, encode(event)
 
 
-def session_events(sessions: int, seed: int = 1, *, ends: bool = True) -> Iterator[Located]:
+def session_events(
+    sessions: int,
+    seed: int = 1,
+    *,
+    ends: bool = True,
+    per_second: int = EVENTS_PER_SECOND_OF_EVENT_TIME,
+) -> Iterator[Located]:
     """The actions of so many sessions, in order.
 
     Args:
         sessions: how many.
         seed: of everything but the times.
-        ends: as `VISITS` has it, 1,000 actions a second of event time; otherwise no session says
-            that it ends, and all begin within 25 minutes, so all of them are open at the end.
+        ends: as `VISITS` has it; otherwise no session says that it ends, and all begin within 25
+            minutes, so all of them are open at the end.
+        per_second: actions a second of event time, of sessions that end.
     """
     rng = np.random.default_rng(seed)
     visits = [tuple(visit.encode().split()) for visit in VISITS]
@@ -175,7 +183,7 @@ def session_events(sessions: int, seed: int = 1, *, ends: bool = True) -> Iterat
     lengths = np.array([len(visit) for visit in visits])[kinds]
     ends_at = np.cumsum(lengths)
     count = int(ends_at[-1])
-    seconds = count / EVENTS_PER_SECOND_OF_EVENT_TIME if ends else _OPEN_FOR_S
+    seconds = count / per_second if ends else _OPEN_FOR_S
     session = np.repeat(np.arange(sessions), lengths)
     step = np.arange(count) - np.repeat(ends_at - lengths, lengths)
     pauses = np.where(step > 0, _READING_MS * rng.lognormal(sigma=0.7, size=count), 0).cumsum()
@@ -279,6 +287,10 @@ def _zipf(rng: np.random.Generator, values: int, number: int) -> list[int]:
 
 WORKLOADS: Final[Mapping[str, Workload]] = {
     "survey": Workload("NPS answers, 5 channels and 4 products", survey_events),
+    "survey-live": Workload(
+        "NPS answers, 5 channels and 4 products, 100,000 a second",
+        lambda count: survey_events(count, per_second=FULL_LOAD_PER_SECOND),
+    ),
     "skewed": Workload(
         "NPS answers of customers and channels by Zipf's law",
         lambda count: survey_events(
@@ -302,10 +314,20 @@ WORKLOADS: Final[Mapping[str, Workload]] = {
         lambda count: survey_events(count, channels=10_000, per_second=FULL_LOAD_PER_SECOND),
     ),
     "mixed": Workload("all eight types, simulated", mixed_events),
+    "mixed-live": Workload(
+        "all eight types, simulated, 100,000 a second",
+        lambda count: mixed_events(count, per_second=FULL_LOAD_PER_SECOND),
+    ),
     "mixed-shuffled": Workload(
         "all eight types, up to 110 s late", lambda count: shuffled(mixed_events(count))
     ),
     "sessions": Workload("actions of sessions", session_events, sessions=True),
+    "sessions-live": Workload(
+        "actions of sessions, 100,000 a second",
+        lambda sessions: session_events(sessions, per_second=FULL_LOAD_PER_SECOND),
+        sessions=True,
+        times=0.25,
+    ),
     "sessions-shuffled": Workload(
         "actions of sessions, up to 110 s late",
         lambda sessions: shuffled(session_events(sessions)),
