@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from processor.embedded import server
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.redis import EmbeddedRedis, binaries
 
@@ -26,6 +27,13 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("ci"), max_examples=2_000)
 settings.load_profile("ci")  # pytest's --hypothesis-profile comes later and wins
+
+# A port is taken some time after it was chosen, and not while its server is away: each of the
+# processes that test at the same time chooses from ports of its own.
+if process := os.environ.get("PYTEST_XDIST_WORKER"):
+    server._PORTS = server._PORTS[
+        int(process.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    ]
 
 _MARKER_OF_FIXTURE = {"kafka_bootstrap": "kafka", "redis_url": "redis", "redis_server": "redis"}
 

@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 # to itself, and keep the server from coming back.
 _PORTS = range(15_000, 30_000)
 _PORT_ATTEMPTS = 200
+_ports_given: set[int] = set()
 _POLL_SECONDS = 0.01
 _LOCK_SECONDS = 5.0
 _LOG_TAIL_LINES = 20
@@ -48,7 +49,9 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now.
+    """A loopback port that nobody listens on now, and never the same one twice.
+
+    Whoever got one may not listen on it yet, or his server may be away for a while.
 
     Raises:
         EmbeddedServerError: None was found.
@@ -56,7 +59,8 @@ def free_port() -> int:
     choice = random.SystemRandom()
     for _ in range(_PORT_ATTEMPTS):
         port = choice.choice(_PORTS)
-        if port_is_free(port):
+        if port not in _ports_given and port_is_free(port):
+            _ports_given.add(port)
             return port
     raise EmbeddedServerError(f"no free port on {LOOPBACK} in {_PORTS.start}-{_PORTS.stop - 1}")
 

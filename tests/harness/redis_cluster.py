@@ -12,6 +12,7 @@ from redis.crc import key_slot
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.embedded.server import free_port, port_is_free
+from tests.harness.waiting import PATIENCE
 
 SLOTS: Final = 16_384
 NODE_TIMEOUT_MS: Final = 1_500
@@ -20,7 +21,10 @@ NODE_TIMEOUT_MS: Final = 1_500
 _BUS: Final = 10_000
 """Nodes speak among themselves on their port plus this."""
 
-_WAIT_S: Final = 30.0
+_BUS_PORTS: Final = range(30_000, 32_768)
+"""Of the nodes' own talk: nobody chooses these, for a server or for an outgoing connection."""
+
+_WAIT_S: Final = 30.0 * PATIENCE
 _KEYS_AT_ONCE: Final = 10
 
 
@@ -28,7 +32,11 @@ class Node(EmbeddedRedis):
     """One node; its configuration of the cluster survives ``kill`` and ``start``."""
 
     def __init__(self, binary: Path) -> None:
-        port = next(p for p in iter(free_port, 0) if port_is_free(p + _BUS))
+        port = next(
+            port
+            for port in iter(free_port, 0)
+            if port + _BUS in _BUS_PORTS and port_is_free(port + _BUS)
+        )
         options = {
             "cluster-enabled": "yes",
             "cluster-config-file": "nodes.conf",
@@ -48,6 +56,11 @@ class Node(EmbeddedRedis):
     def node_id(self) -> str:
         """What the cluster calls it."""
         return str(self.call("CLUSTER MYID"))
+
+    def has_met(self, count: int) -> bool:
+        """Whether it knows so many nodes by their ids; one that it still greets has none."""
+        known = self.call("CLUSTER NODES").values()
+        return len(known) == count and not any("handshake" in node["flags"] for node in known)
 
     def owns(self, slot: int) -> bool:
         """Whether it is the master of a slot, in its own view."""
@@ -110,9 +123,7 @@ class Cluster:
             master.call("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in self.nodes[1:]:
             node.call("CLUSTER MEET", "127.0.0.1", first.port)
-        _until_each(
-            self.nodes, lambda node: len(node.call("CLUSTER NODES")) == len(self.nodes), "meeting"
-        )
+        _until_each(self.nodes, lambda node: node.has_met(len(self.nodes)), "meeting")
         for master, replica in zip(self.masters, self.replicas, strict=False):
             replica.call("CLUSTER REPLICATE", master.node_id)
         _until_each(

@@ -10,10 +10,12 @@ import redis
 
 from processor.embedded.redis import EmbeddedRedis
 from processor.embedded.server import LOOPBACK, free_port
+from tests.harness.waiting import PATIENCE
 
 SERVICE: Final = "cx-master"
-DOWN_AFTER_MS: Final = 1_000
-_WAIT_S: Final = 30.0
+DOWN_AFTER_MS: Final = 2_000
+"""It promotes no replica that has been without its master for more than ten times that."""
+_WAIT_S: Final = 30.0 * PATIENCE
 
 
 class Sentinel(EmbeddedRedis):
