@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import pytest
 
-from processor.state.replies import text as text_of
 from tests.faults.refusals import event, until_stored
 from tests.faults.scenario import Scenario
+from tests.faults.stored import held_under
 from tests.harness.kafka import Record, read_all, send
 from tests.harness.waiting import eventually
 
@@ -34,23 +34,7 @@ async def stored_texts(scenario: Scenario) -> AsyncIterator[bytes]:
     redis = scenario.state.redis
     async for key in redis.scan_iter(f"{scenario.deployment.redis_prefix}:*"):
         yield key
-        kind = text_of(await redis.type(key))
-        held: Any
-        match kind:
-            case "string":
-                held = await redis.get(key)
-            case "hash":
-                held = await redis.hgetall(key)
-            case "set":
-                held = await redis.smembers(key)
-            case "zset":
-                held = await redis.zrange(key, 0, -1)
-            case "list":
-                held = await redis.lrange(key, 0, -1)
-            case "stream":
-                held = await redis.xrange(key)
-            case _:
-                raise AssertionError(f"{key!r} is a {kind}")
+        held = await held_under(redis, key)
         for text in texts(held):
             yield text
 

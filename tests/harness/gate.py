@@ -70,25 +70,28 @@ class Gate:
         assert self._server is not None
         self.open()
         self._server.close()
-        for writer in self._open:
+        for writer in list(self._open):
             writer.close()
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            server_reader, server_writer = await asyncio.open_connection(*self._target)
-        except OSError:  # it is away: so is the door
-            writer.close()
-            return
-        self._open |= {writer, server_writer}
+        ends = {writer}
+        self._open |= ends
         request = bytearray()
         try:
+            server_reader, server_writer = await asyncio.open_connection(*self._target)
+            ends.add(server_writer)
+            self._open |= ends
             await asyncio.gather(
                 self._requests(reader, server_writer, request),
                 self._replies(server_reader, writer, request),
             )
+        except OSError:
+            pass  # the server is away: so is the door
         finally:
-            self._open -= {writer, server_writer}
+            for end in ends:
+                end.close()
+            self._open -= ends
 
     async def _requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytearray

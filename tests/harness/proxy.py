@@ -55,20 +55,27 @@ class LossyProxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in self._open:
+        for writer in list(self._open):
             writer.close()
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
-        self._open |= {writer, upstream_writer}
+        ends = {writer}
+        self._open |= ends
         try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
+            ends.add(upstream_writer)
+            self._open |= ends
             await asyncio.gather(
                 self._pump(reader, upstream_writer),
                 self._pump_replies(upstream_reader, writer, upstream_writer),
             )
+        except OSError:
+            pass  # the server is away: so is its network
         finally:
-            self._open -= {writer, upstream_writer}
+            for end in ends:
+                end.close()
+            self._open -= ends
 
     @staticmethod
     async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
