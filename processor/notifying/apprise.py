@@ -7,6 +7,7 @@ thread every address they connect to is checked, as an HTTP receiver's is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import sys
@@ -53,7 +54,7 @@ class AppriseSender:
 
         def work() -> None:
             error = call.failure()
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_answer, answer, error)
 
         self._calling = threading.Thread(

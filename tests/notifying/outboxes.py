@@ -128,6 +128,15 @@ class Outboxes:
         entries: Any = await self.redis.xrange(self.keys.undelivered)
         return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in entries]
 
+    async def told(self, receiver: str = "ops") -> dict[str, str]:
+        """Channel and state of what is kept of a receiver, from which the next leader goes on.
+
+        What a receiver has taken is not yet here: who leads has to hear of it, and to store it.
+        """
+        stored: Any = await self.redis.hgetall(self.keys.told(receiver))
+        alerts = [json.loads(value)["alert"] for value in stored.values()]
+        return {one["segment"]["channel"]: one["state"] for one in alerts}
+
     @asynccontextmanager
     async def dispatching(
         self,

@@ -9,6 +9,7 @@ from processor.notifying.dispatcher import Dispatcher
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
+from tests.harness.waiting import eventually
 from tests.notifying.outboxes import Outboxes, alert, now_ms, receiver
 from tests.notifying.receiving import SECRET, Receiving
 
@@ -41,6 +42,7 @@ async def test_only_who_leads_tells(outbox: Outboxes, receiving: Receiving) -> N
         assert receiving.requests == []
         leading["a"] = True
         await receiving.until(lambda: receiving.messages, "told by the first")
+        await eventually(outbox.told, what="kept for who leads next")
         leading["a"] = False
         await looks("a")
         await outbox.change(alert("resolved"))
@@ -61,8 +63,8 @@ async def test_redis_goes_and_comes_back(receiving: Receiving) -> None:
         async with outbox.dispatching(hook):
             await outbox.change(alert())
             await receiving.until(lambda: receiving.messages, "before")
-            server.stop()
-            server.start()
+            await eventually(outbox.told, what="kept for when it comes back")
+            await asyncio.to_thread(server.restart)  # with all that it held
             await redis.connection_pool.disconnect()
             await outbox.change(alert("resolved"))
             await receiving.until(lambda: len(receiving.distinct) == 2, "after")

@@ -35,7 +35,8 @@ async def test_every_change_goes_to_the_topic(
     def new_producer() -> AIOKafkaProducer:
         return durable_producer(kafka)
 
-    topic = AlertTopic(Outbox(outbox.redis, outbox.keys), alerting.topic, new_producer)
+    kept = Outbox(outbox.redis, outbox.keys)
+    topic = AlertTopic(kept, alerting.topic, new_producer)
 
     async def told() -> Sequence[tuple[str, str]]:
         found = [
@@ -50,6 +51,9 @@ async def test_every_change_goes_to_the_topic(
     expected = [("web", state) for state in states]
     async with outbox.dispatching(others=[(topic.name, topic.run)]):
         await eventually(told, expected.__eq__, what="all changes")
+        # They are in the topic before who sent them has noted it.
+        end = await kept.last_id()
+        await eventually(lambda: kept.cursor(topic.name), lambda at: at == end, what="noted")
     # The next leader goes on behind them.
     async with outbox.dispatching(others=[(topic.name, topic.run)]):
         await outbox.change(alert("pending", "app"))

@@ -97,6 +97,11 @@ async def test_what_fails_for_now_is_tried_again(
     assert await outbox.undelivered() == []
 
 
+def counted(registry: CollectorRegistry, outcome: str) -> float | None:
+    labels = {"receiver": "ops", "outcome": outcome}
+    return registry.get_sample_value("cxpulse_worker_notifications_total", labels)
+
+
 async def test_what_is_refused_is_not_tried_again(
     outbox: Outboxes, receiving: Receiving, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,6 +116,8 @@ async def test_what_is_refused_is_not_tried_again(
             (given_up,) = await eventually(outbox.undelivered, what="given up")
             await outbox.change(alert(channel="app"))
             await receiving.until(lambda: receiving.messages, "the next")
+            # It was taken: who told it has still to hear that.
+            await receiving.until(lambda: counted(registry, "delivered"), "counted")
     assert len(receiving.requests) == 2
     assert given_up["receiver"] == "ops"
     assert given_up["reason"].startswith("HTTP 404")
@@ -120,10 +127,7 @@ async def test_what_is_refused_is_not_tried_again(
         assert "hush" not in text
         assert SECRET not in text
         assert receiving.url not in text
-    name = "cxpulse_worker_notifications_total"
-    labels = {"receiver": "ops", "outcome": "given_up"}
-    assert registry.get_sample_value(name, labels) == 1
-    assert registry.get_sample_value(name, {**labels, "outcome": "delivered"}) == 1
+    assert counted(registry, "given_up") == counted(registry, "delivered") == 1
 
 
 async def test_after_the_last_try_it_is_kept(outbox: Outboxes, receiving: Receiving) -> None:
@@ -133,7 +137,8 @@ async def test_after_the_last_try_it_is_kept(outbox: Outboxes, receiving: Receiv
         (given_up,) = await eventually(outbox.undelivered, what="given up")
     assert given_up["count"] == "1"
     assert given_up["reason"] == "HTTP 500: no"
-    assert len(receiving.requests) > 2
+    # On a machine that stops for a second in between, the second try is the last.
+    assert len(receiving.requests) > 1
 
 
 async def test_retry_after_is_honoured(outbox: Outboxes, receiving: Receiving) -> None:
@@ -143,7 +148,8 @@ async def test_retry_after_is_honoured(outbox: Outboxes, receiving: Receiving) -
         await receiving.until(lambda: receiving.requests, "refused")
         await outbox.change(alert(name="another", channel="app"))  # waits as well
         await receiving.until(lambda: len(receiving.distinct) == 2, "both")
-    assert receiving.requests[1] - receiving.requests[0] >= 1
+    # Told by another clock than the one waited by, in whole milliseconds.
+    assert receiving.requests[1] - receiving.requests[0] > 0.95
 
 
 async def _slowly(request: web.Request) -> web.StreamResponse:
@@ -170,7 +176,7 @@ async def _endless(request: web.Request) -> web.StreamResponse:
 @pytest.mark.parametrize("answer", [_slowly, _never, _endless], ids=["slowly", "never", "endless"])
 async def test_answers_are_bounded(outbox: Outboxes, receiving: Receiving, answer: Answer) -> None:
     receiving.answers.append(answer)
-    hook = webhook(receiving, timeout_s=1.0, connect_timeout_s=0.9)
+    hook = webhook(receiving, timeout_s=2.0, connect_timeout_s=1.9)
     async with outbox.dispatching(hook):
         await outbox.change(alert())
         await receiving.until(lambda: receiving.messages, "told at the second try")
@@ -212,7 +218,7 @@ def _has(receiving: Receiving, channel: str) -> bool:
 async def test_one_that_is_dead_delays_no_other(outbox: Outboxes, receiving: Receiving) -> None:
     async with Receiving() as dead:
         dead.answers.extend([_never] * 100)
-        slow = webhook(dead, name="dead", timeout_s=30.0)
+        slow = webhook(dead, name="dead", timeout_s=120.0)
         async with outbox.dispatching(slow, webhook(receiving)):
             for n in range(3):
                 channel = f"c{n}"
@@ -220,6 +226,7 @@ async def test_one_that_is_dead_delays_no_other(outbox: Outboxes, receiving: Rec
                 await outbox.change(alert(channel=channel))
                 await receiving.until(partial(_has, receiving, channel), "told")
                 assert time.monotonic() - began < 10 * PATIENCE
+            await dead.until(lambda: dead.requests, "asked, too")
         assert len(dead.requests) == 1
 
 
@@ -248,12 +255,13 @@ async def test_a_new_leader_repeats_nothing(outbox: Outboxes, receiving: Receivi
     async with outbox.dispatching(hook):
         await outbox.change(alert(), alert(channel="app"))
         await receiving.until(lambda: len(receiving.distinct) == 2, "firing")
+        both = {"web": "firing", "app": "firing"}
+        await eventually(outbox.told, both.__eq__, what="both kept for the next leader")
     async with outbox.dispatching(hook):
         await outbox.change(alert("resolved"))
         await receiving.until(lambda: len(receiving.distinct) == 3, "resolved")
+        await eventually(outbox.told, {"app": "firing"}.__eq__, what="only what fires is kept")
     assert len(receiving.messages) == 2
-    told: Any = await outbox.redis.hgetall(outbox.keys.told("ops"))
-    assert [name.decode() for name in told] == [alert(channel="app")["fingerprint"]]
 
 
 async def test_what_cannot_be_read_holds_nothing_up(outbox: Outboxes, receiving: Receiving) -> None:
