@@ -5,13 +5,14 @@ next offset, all or nothing. A flush may be sent again after a lost answer: it c
 number, and the second try finds the first one's.
 """
 
-import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from processor.core.bases import CELL
@@ -29,6 +30,8 @@ from processor.state.sessions import encode_sessions
 
 _EXACT_IN_LUA: Final = 1 << 53
 """Lua's numbers are doubles: a larger delta travels as text, which Redis takes as well."""
+_LONG_NUMBER: Final = re.compile(rb":-?\d{16}")
+"""What looks in JSON like a number that may be beyond: none has fewer digits."""
 
 REMEMBERING: Final = Remembering(
     ttl_ms=EngineConfig().customer_ttl_ms, most=EngineConfig().customers_max
@@ -214,7 +217,7 @@ class PartitionStore:
             "" if self.offset is None else self.offset,
             next_offset,
             encode_deltas(changes),
-            json.dumps(
+            to_json(
                 {
                     "clock": changes.clock_ms,
                     "watermark": changes.watermark_ms,
@@ -224,8 +227,8 @@ class PartitionStore:
                     "rebuild_to": lacks.rebuild_to,
                 }
             ),
-            json.dumps(changes.stats),
-            json.dumps(
+            to_json(changes.stats),
+            to_json(
                 {
                     "panes": drop_panes,
                     "generations": changes.forgotten_generations,
@@ -322,19 +325,21 @@ class PartitionStore:
             yield StoredGeneration(number, raw(ids), raw(contents))
 
 
-def encode_deltas(changes: Changes) -> str:
+def encode_deltas(changes: Changes) -> bytes:
     """The deltas as JSON for the script and the log."""
-    payload: dict[str, Mapping[str, Mapping[str, int | str]]] = {}
-    for (pane_ms, start), by_series in changes.deltas.items():
-        payload[f"{pane_ms}:{start}"] = {
-            series: _in_lua_range(measures) for series, measures in by_series.items()
+    by_pane = {f"{pane_ms}:{start}": deltas for (pane_ms, start), deltas in changes.deltas.items()}
+    encoded = to_json(by_pane)
+    if _LONG_NUMBER.search(encoded) is None:
+        return encoded
+    return to_json(
+        {
+            pane: {series: _in_lua_range(measures) for series, measures in by_series.items()}
+            for pane, by_series in by_pane.items()
         }
-    return json.dumps(payload, separators=(",", ":"))
+    )
 
 
 def _in_lua_range(measures: Mapping[str, int]) -> Mapping[str, int | str]:
-    if max(map(abs, measures.values()), default=0) < _EXACT_IN_LUA:
-        return measures
     return {m: n if abs(n) < _EXACT_IN_LUA else str(n) for m, n in measures.items()}
 
 
