@@ -129,10 +129,13 @@ async def test_an_endless_stream_can_be_cancelled() -> None:
 
 
 async def test_the_system_clock_waits() -> None:
+    events, came = every(100, range(3)), list[Event]()
     before = SYSTEM_CLOCK.monotonic()
-    batches = [batch async for batch in paced(every(100, range(3)))]
-    assert SYSTEM_CLOCK.monotonic() - before >= 0.2
-    assert [len(batch) for batch in batches] == [1, 1, 1]
+    async for batch in paced(events):
+        came += batch
+        # A busy machine may be late and get several at once: none of them before its time.
+        assert SYSTEM_CLOCK.monotonic() - before >= 0.1 * (len(came) - 1)
+    assert came == events
 
 
 @pytest.mark.parametrize(("speed", "batch_s"), [(0, 0.05), (-1, 0.05), (1, 0), (math.nan, 0.05)])
