@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from processor.embedded import server
 from processor.embedded.kafka import EmbeddedKafka
@@ -20,12 +20,19 @@ pytest.register_assert_rewrite("tests.harness", "tests.faults", "tests.streaming
 
 from tests.harness.waiting import PATIENCE  # noqa: E402 - after it is to be rewritten
 
-# Shared machines are slow at times: a deadline would fail laws that hold. In CI the examples
-# are the same in each run, so that a failure is of the change and not of the day.
+# Shared machines are slow at times: a deadline would fail laws that hold. The examples are the
+# same in each run, so that a failure is of the change and not of the day; the thorough profile
+# looks for new ones.
 settings.register_profile(
-    "ci", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+    "ci",
+    deadline=None,
+    print_blob=True,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("ci"), max_examples=2_000)
+settings.register_profile(
+    "thorough", settings.get_profile("ci"), derandomize=False, max_examples=2_000
+)
 settings.load_profile("ci")  # pytest's --hypothesis-profile comes later and wins
 
 # A port is taken some time after it was chosen, and not while its server is away: each of the

@@ -32,7 +32,8 @@ _SETTINGS: Final = {
 async def new_scenario(
     request: pytest.FixtureRequest, topic_prefix: str, redis_prefix: str, tmp_path: Path
 ) -> AsyncIterator[NewScenario]:
-    """Makes a test's scenario, with a new seed or that of ``CX_TEST_SEED``."""
+    """Makes a test's scenario, with a seed of its own or that of ``CX_TEST_SEED``."""
+    is_long = request.node.get_closest_marker("soak") is not None
     async with AsyncExitStack() as stack:
 
         def make(
@@ -50,7 +51,8 @@ async def new_scenario(
             client = async_client(deployment.redis_url, timeout_s=60)
             stack.push_async_callback(client.aclose)
             state = StoredState(client, deployment.redis_prefix)
-            return Scenario(deployment, state, tmp_path, seed_of(request.node.name))
+            seed = seed_of(request.node.name, is_new=is_long)
+            return Scenario(deployment, state, tmp_path, seed)
 
         yield make
 
