@@ -1,7 +1,8 @@
 """Changes to flush, and everything that Redis holds before and after."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -80,6 +81,22 @@ async def counted(
     """One counter of a minute's pane, as Redis holds it."""
     key = Keys(prefix).partition(TOPIC, partition).pane(f"60000:{start}")
     return int(await redis.hget(key, f"all|{measure}") or 0)
+
+
+@contextmanager
+def impatient(redis: Redis) -> Iterator[None]:
+    """The client's open connections wait for half a second: for a reply that will not come.
+
+    With so short a wait from the start, a busy machine would be late with others, too.
+    """
+    pool: Any = redis.connection_pool
+    waits = {connection: connection.socket_timeout for connection in pool._available_connections}
+    assert waits
+    for connection in waits:
+        connection.socket_timeout = 0.5
+    yield
+    for connection, timeout_s in waits.items():
+        connection.socket_timeout = timeout_s
 
 
 async def contents(redis: Redis, prefix: str) -> dict[bytes, Any]:

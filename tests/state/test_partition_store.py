@@ -11,7 +11,7 @@ from processor.state.partition import Fenced, OffsetMoved
 from processor.state.redis_url import async_client
 from processor.state.replies import text
 from tests.harness.proxy import LossyProxy
-from tests.state.flushing import T0, TOPIC, changes, contents, count, counted, store
+from tests.state.flushing import T0, TOPIC, changes, contents, count, counted, impatient, store
 
 _FULL = r"OOM|maxmemory"
 _READ_ONLY = r"READONLY|read only"
@@ -102,13 +102,13 @@ async def test_a_flush_tried_again_after_a_time_out_counts_once(
     redis: Redis, redis_server: EmbeddedRedis, prefix: str
 ) -> None:
     async with LossyProxy(redis_server.url) as network:
-        client = async_client(network.url, timeout_s=0.5)
+        client = async_client(network.url)
         owner = store(client, prefix)
         await owner.claim("a")
         await owner.flush(changes(count("nps.9")), 1)
         network.lose_replies(hang=True)
         again = changes(count("nps.9"), sessions={b"s": b"1"})
-        with pytest.raises(RedisTimeoutError):
+        with impatient(client), pytest.raises(RedisTimeoutError):
             await owner.flush(again, 2)
         await owner.flush(again, 2)
         await client.aclose()

@@ -32,7 +32,7 @@ from processor.state.reader import StateReader
 from processor.state.redis_url import async_client, sync_client
 from tests.harness.redis_cluster import Cluster
 from tests.harness.state import StoredState
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.state.flushing import T0, TOPIC, changes, count, store
 
 pytestmark = pytest.mark.redis
@@ -192,7 +192,7 @@ async def test_an_address_that_is_no_cluster_is_told(redis_server: EmbeddedRedis
 
 async def test_a_cluster_that_is_away_is_a_lost_connection_soon() -> None:
     url = f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{free_port()}"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         client = async_client(url, timeout_s=0.5)
         reads: list[Awaitable[Any]] = [
             client.get("x"),

@@ -11,6 +11,7 @@ import redis.exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.embedded.server import free_port
 from processor.state.redis_url import (
     RedisUrl,
     async_client,
@@ -18,6 +19,7 @@ from processor.state.redis_url import (
     redact,
     sync_client,
 )
+from tests.harness.waiting import PATIENCE
 
 SECRET = "s3cr3t"
 
@@ -179,9 +181,7 @@ def silent_server() -> Iterator[str]:
 
 @pytest.fixture
 def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return f"redis://127.0.0.1:{port}/0"
+    return f"redis://127.0.0.1:{free_port()}/0"
 
 
 def test_a_blocking_client_gives_up_on_a_silent_server(silent_server: str) -> None:
@@ -191,17 +191,20 @@ def test_a_blocking_client_gives_up_on_a_silent_server(silent_server: str) -> No
         pytest.raises(redis.exceptions.TimeoutError),
     ):
         client.ping()
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < 5 * PATIENCE
 
 
 async def test_an_async_client_gives_up_on_a_silent_server(silent_server: str) -> None:
-    async with asyncio.timeout(5), async_client(silent_server, timeout_s=0.2) as client:
+    async with asyncio.timeout(5 * PATIENCE), async_client(silent_server, timeout_s=0.2) as client:
         with pytest.raises(redis.exceptions.TimeoutError):
             await client.ping()
 
 
 async def test_an_async_client_gives_up_on_a_closed_port(closed_port: str) -> None:
-    async with asyncio.timeout(5), async_client(closed_port, backoff_cap_s=0.05) as client:
+    async with (
+        asyncio.timeout(5 * PATIENCE),
+        async_client(closed_port, backoff_cap_s=0.05) as client,
+    ):
         with pytest.raises(redis.exceptions.ConnectionError):
             await client.ping()
 
@@ -213,7 +216,7 @@ async def test_an_async_client_connects_once_a_server_comes_up(closed_port: str)
         writer.close()
 
     port = parse_redis_url(closed_port).port
-    async with asyncio.timeout(20), async_client(closed_port, retries=40) as client:
+    async with asyncio.timeout(20 * PATIENCE), async_client(closed_port, retries=40) as client:
         ping = asyncio.ensure_future(client.ping())
         done, _ = await asyncio.wait([ping], timeout=0.3)
         assert not done

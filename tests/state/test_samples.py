@@ -1,6 +1,7 @@
 """Samples in a real Redis: appended and merged with the counts of their flush, or not at all."""
 
 import random
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from processor.state.redis_url import async_client
 from processor.state.replies import raw
 from processor.state.samples import LONG_BYTES
 from tests.harness.proxy import LossyProxy
-from tests.state.flushing import T0, TOPIC, changes, contents, count, observed, store
+from tests.state.flushing import T0, TOPIC, changes, contents, count, impatient, observed, store
 from tests.state.test_reader import View
 
 LONG = LONG_BYTES // ENTRY_BYTES
@@ -118,7 +119,7 @@ async def test_a_flush_tried_again_observes_and_merges_once(
     redis: Redis, redis_server: EmbeddedRedis, prefix: str
 ) -> None:
     async with LossyProxy(redis_server.url) as network:
-        client = async_client(network.url, timeout_s=0.5)
+        client = async_client(network.url)
         owner = store(client, prefix)
         await owner.claim("a")
         await owner.flush(changes(samples=observed([*range(1, LONG), 1, 2])), 1)
@@ -127,14 +128,17 @@ async def test_a_flush_tried_again_observes_and_merges_once(
         # The answer to the read of what is to be merged arrives, that to the flush does not.
         merged = owner._long.merge
 
-        async def merge_then_lose() -> object:
-            found = await merged()
-            network.lose_replies(hang=True)
-            return found
+        with ExitStack() as stack:
 
-        owner._long.merge = merge_then_lose  # type: ignore[method-assign, assignment]
-        with pytest.raises(RedisTimeoutError):
-            await owner.flush(again, 3)
+            async def merge_then_lose() -> object:
+                found = await merged()
+                network.lose_replies(hang=True)
+                stack.enter_context(impatient(client))
+                return found
+
+            owner._long.merge = merge_then_lose  # type: ignore[method-assign, assignment]
+            with pytest.raises(RedisTimeoutError):
+                await owner.flush(again, 3)
         owner._long.merge = merged  # type: ignore[method-assign]
         await owner.flush(again, 3)
         assert await owner.customers([9]) == {9: b"1"}
