@@ -103,9 +103,21 @@ class Scenario:
         """Send the log, or a part of it, as fast as it goes."""
         await send(self.deployment, self.records(self.log if log is None else log))
 
-    def sending(self, over_s: float, **options: Any) -> "asyncio.Task[int]":
-        """Begin to send the log, evenly over a time; options are the producer's."""
-        return asyncio.create_task(send_paced(self.deployment, self.log, over_s, **options))
+    def sending(
+        self, over_s: float, log: Sequence[LoggedEvent] | None = None, **options: Any
+    ) -> "asyncio.Task[int]":
+        """Begin to send the log, evenly over a time.
+
+        A fault that needs more to come after it holds a part of the log back until then: else all
+        might be sent and counted before it, where workers or the fault take their time.
+
+        Args:
+            over_s: how long sending takes, at least.
+            log: the part to send; what comes before it has been sent.
+            options: the producer's.
+        """
+        part = self.log if log is None else log
+        return asyncio.create_task(send_paced(self.deployment, part, over_s, **options))
 
     # -- what has come of it --------------------------------------------------------------------
 

@@ -27,9 +27,9 @@ async def test_f04_sigterm_under_load_ends_in_order_and_loses_nothing(scenario: 
     scenario.write_log(30_000, over_s=8)
     await scenario.create_topics()
     with scenario.worker() as worker:
-        await worker.until_ready()
         sending = scenario.sending(over_s=8)
         for counted in (2_000, 12_000):
+            await worker.until_ready()  # the one before it may have counted that many
             await scenario.until_counted(counted)
             code, took_s = await asyncio.to_thread(worker.terminate, 10)
             assert (code, took_s < 10) == (0, True), worker.log()
@@ -55,7 +55,7 @@ async def test_f05_workers_join_and_leave_and_no_partition_is_stuck(scenario: Sc
         await scenario.until_counted(sent)
 
     async def leave(worker: WorkerProcess) -> None:
-        assert (await asyncio.to_thread(worker.terminate, 10))[0] == 0, worker.log()
+        assert (await asyncio.to_thread(worker.terminate, 30))[0] == 0, worker.log()
 
     async def die(worker: WorkerProcess) -> None:
         worker.kill()

@@ -40,7 +40,7 @@ class HeldFlush:
 
 @pytest.mark.timeout(120)
 async def test_f06_the_write_of_a_zombie_is_refused(scenario: Scenario, redis_url: str) -> None:
-    scenario.write_log(30_000, over_s=12)
+    log = scenario.write_log(30_000, over_s=12)
     await scenario.create_topics()
     refused: list[bytes] = []
 
@@ -52,16 +52,21 @@ async def test_f06_the_write_of_a_zombie_is_refused(scenario: Scenario, redis_ur
     async with Gate(redis_url) as gate:
         gate.after = watch
         behind = replace(scenario.deployment, redis_url=gate.url)
-        zombie = scenario.worker("zombie", deployment=behind)
+        # It is to hear the refusal when it wakes up, and not first to find its patience gone.
+        patient = {"REDIS__TIMEOUT_S": "300"}
+        zombie = scenario.worker("zombie", patient, deployment=behind)
         other = scenario.worker("other")
         with zombie, other:
             await scenario.until_owned(zombie, other)
-            sending = scenario.sending(over_s=12)
-            await scenario.until_more_counted(1_000)
+            sending = scenario.sending(2, log[:4_000])
+            await scenario.until_counted(1_000)
+            await sending
             flush = HeldFlush(gate)
             gate.before = flush
+            sending = scenario.sending(10, log[4_000:])
             await eventually(flush.is_held, what="a flush of the zombie on its way")
             zombie.suspend()
+            refused.clear()  # as the two shared the partitions, one may have come too late
             await scenario.until_owned(other)
             await scenario.until_counted(20_000)  # more than the other had of its own
             assert refused == []

@@ -47,4 +47,4 @@ async def test_f07_the_broker_restarts_and_stays_away_for_longer_than_a_session(
         await scenario.until_counted(15_000)
         await scenario.equal()
         assert (worker.running, worker.pid) == (True, pid)
-        assert (await asyncio.to_thread(worker.terminate, 10))[0] == 0
+        assert (await asyncio.to_thread(worker.terminate, 30))[0] == 0

@@ -71,12 +71,13 @@ class Times:
         At most, that is: some sessions may have timed out then.
 
         A session times out 30 minutes after its last action, when the watermark says so, which
-        follows the clock by 2 minutes.
+        follows the latest event of a partition by 2 minutes; that event may be one of 2 more
+        minutes before the end.
         """
         return cls(
             start_ms=end_ms - max(40 * MINUTE_MS, over_ms),
             end_ms=end_ms,
-            closed_until_ms=looked_at_ms - 34 * MINUTE_MS,
+            closed_until_ms=looked_at_ms - 36 * MINUTE_MS,
             open_from_ms=looked_at_ms - 20 * MINUTE_MS,
         )
 
