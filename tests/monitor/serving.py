@@ -35,12 +35,18 @@ class Served:
     http: httpx.AsyncClient
 
 
-def settings_of(redis_url: str, prefix: str, **monitor: Any) -> Settings:
-    """The configuration of a monitor on a Redis."""
+def settings_of(
+    redis_url: str, prefix: str, *, timeout_s: float = 10 * PATIENCE, **monitor: Any
+) -> Settings:
+    """The configuration of a monitor on a Redis.
+
+    Unless told it is a patient one: on a machine that is slow for seconds no tick is stale, and a
+    Redis that is there is not taken for one that is away, after which there would be a snapshot.
+    """
     return Settings.model_validate(
         {
-            "redis": {"url": redis_url, "prefix": prefix.rstrip(":"), "timeout_s": 2.0},
-            "monitor": {"port": 0, **monitor},
+            "redis": {"url": redis_url, "prefix": prefix.rstrip(":"), "timeout_s": timeout_s},
+            "monitor": {"port": 0, "stale_after_s": 20 * PATIENCE, **monitor},
         }
     )
 

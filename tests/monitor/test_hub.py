@@ -69,9 +69,11 @@ async def test_rolled_back(
     dumps = {key: await redis.dump(key) for key in (keys.status, keys.readings, keys.updates)}
     await publishing.tick(reading("ctr", 9.0))
     await until(monitor, {"nps": 1.0, "csat": 1.0, "ctr": 9.0})
+    at_once: Any = redis.pipeline(transaction=True)
     for key, dump in dumps.items():
         assert dump is not None
-        await redis.restore(key, 0, dump, replace=True)
+        at_once.restore(key, 0, dump, replace=True)
+    await at_once.execute()
     await until(monitor, {"nps": 1.0, "csat": 1.0})
 
 

@@ -44,7 +44,7 @@ async def test_from_kafka_to_the_stream(
 ) -> None:
     deployment = Deployment(kafka_bootstrap, redis_url, topic_prefix, redis_prefix.rstrip(":"))
     await create_topics(deployment, partitions=1)
-    settings = settings_of(redis_url, redis_prefix)
+    settings = settings_of(redis_url, redis_prefix, stale_after_s=3.0)
     nps = 100 * (4 - 1) / 7
     with WorkerProcess(deployment, tmp_path) as worker:
         async with serving(settings) as served, following(served, "?metric=nps") as stream:
@@ -75,10 +75,17 @@ async def test_from_kafka_to_the_stream(
                 what="all 7 are told as counted",
             )
             worker.kill()
-            await eventually(ready, lambda status: status == 503, what="stale: not ready")
-            reasons = (await served.http.get("/readyz")).json()["checks"]
-            assert reasons["redis"]["ok"]
-            assert not reasons["publisher"]["ok"]
+
+            async def checks() -> tuple[int, dict[str, bool]]:
+                answer = await served.http.get("/readyz")
+                found = answer.json()["checks"]
+                return answer.status_code, {name: check["ok"] for name, check in found.items()}
+
+            await eventually(
+                checks,
+                lambda now: now[0] == 503 and now[1]["redis"] and not now[1]["publisher"],
+                what="stale: not ready",
+            )
 
 
 async def test_the_command_ends_in_order(redis_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -34,7 +35,8 @@ async def status_of(served: Served, path: str, headers: dict[str, str] | None = 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "metrics.example.org", "127.1"])
 def test_another_address_needs_a_token(host: str) -> None:
-    for token in ({}, {"token": ""}):
+    tokens: tuple[dict[str, Any], ...] = ({}, {"token": ""})
+    for token in tokens:
         settings = settings_of("redis://127.0.0.1:1", "x", host=host, **token)
         with pytest.raises(ConfigurationError, match="needs a token"):
             create_app(settings)
