@@ -122,6 +122,7 @@ async def test_reads_of_one_instant_are_of_one_instant(redis: Redis, prefix: str
 
     writing = asyncio.create_task(write())
     while written < 300:
+        assert not writing.done(), writing
         first, second = await read_at_once(redis, key, [("GET", key), ("GET", other)])
         assert first == second
     await cancel_until_done([writing])

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from processor.embedded.redis import EmbeddedRedis
 from processor.state.redis_url import sync_client
 from processor.state.store import RedisStore, RedisStoreError
 
@@ -499,10 +500,12 @@ async def test_the_offset_stays_after_a_failed_write(
     assert table.persisted_offset(tp) == 2
 
 
-async def test_dropped_connections_are_opened_again(start: Start, server: redis.Redis) -> None:
-    worker = start()
+async def test_dropped_connections_are_opened_again(
+    start: Start, own_redis_server: EmbeddedRedis
+) -> None:
+    worker = start(own_redis_server.url)  # no other test's connections are dropped
     store = worker.table().data
-    with worker.processing():
+    with worker.processing(), sync_client(own_redis_server.url) as server:
         store["k"] = 1
         assert server.client_kill_filter(_type="normal", skipme=True) >= 1
         assert store["k"] == 1

@@ -19,11 +19,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from processor.state.redis_url import sync_client
+from tests.harness.waiting import PATIENCE
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 
 PARTITIONS = 2
-PATIENCE_S = 60.0
+PATIENCE_S = 60.0 * PATIENCE
 APP = """
 import os
 import faust
