@@ -49,6 +49,11 @@ class Gate:
         assert self._server is not None
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether it holds whatever comes."""
+        return not self._passage.is_set()
+
     def shut(self) -> None:
         """Hold whatever comes, in both directions: nobody is refused and nobody is answered."""
         self._passage.clear()

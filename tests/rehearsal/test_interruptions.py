@@ -1,5 +1,10 @@
-"""A replay that is killed or interrupted goes on where it was: the whole is as if it never was."""
+"""A replay that is killed or interrupted goes on where it was: the whole is as if it never was.
 
+It speaks to Redis through a gate that shuts when enough is written: however fast it is, and however
+slow the test, it is interrupted in the middle.
+"""
+
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,6 +17,7 @@ from processor.settings import Settings
 from processor.streaming.marks import HEADER
 from processor.streaming.topics import event_topics
 from tests.cli.commands import cxpulse
+from tests.harness.gate import Gate
 from tests.harness.kafka import read_all
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment
@@ -32,38 +38,51 @@ async def test_killed_then_interrupted_then_done(
     part = tmp_path / f".readings.jsonl.{topic_prefix}part"
     command = cxpulse("replay", str(log_file), "--engine", "kafka", "--every", "60s")
     command += ["--topic-prefix", topic_prefix, "--partitions", "2", "--out", str(out), "--keep"]
-    environment = {
-        **os.environ,
-        "CX_KAFKA__BOOTSTRAP": kafka_bootstrap,
-        "CX_REDIS__URL": redis_url,
-    }
 
-    def start() -> "subprocess.Popen[bytes]":
-        with (tmp_path / "err").open("ab") as said:
-            return subprocess.Popen(command, env=environment, stderr=said)
-
-    async def size() -> int:
+    def size() -> int:
         return part.stat().st_size if part.exists() else 0
 
-    async def until_written(least: int) -> None:
-        await eventually(size, lambda n: n > least, within_s=60, what="readings")
+    most = 0
 
-    share = len(whole.encode()) // 4
-    for times, number in enumerate((signal.SIGKILL, signal.SIGINT), 1):
-        process = start()
+    def shut_where_enough_is_written(_: bytes) -> bool:
+        if size() > most:
+            gate.shut()
+        return True
+
+    async def is_shut() -> bool:
+        return gate.is_shut
+
+    async with Gate(redis_url) as gate:
+        environment = {
+            **os.environ,
+            "CX_KAFKA__BOOTSTRAP": kafka_bootstrap,
+            "CX_REDIS__URL": gate.url,
+        }
+
+        def start() -> "subprocess.Popen[bytes]":
+            with (tmp_path / "err").open("ab") as said:
+                return subprocess.Popen(command, env=environment, stderr=said)
+
+        gate.before = shut_where_enough_is_written
+        length = len(whole.encode())
+        for times, number in enumerate((signal.SIGKILL, signal.SIGINT), 1):
+            most = times * length // 4
+            process = start()
+            try:
+                await eventually(is_shut, within_s=60, what="readings")
+                process.send_signal(number)
+                most = length
+                gate.open()
+                assert await asyncio.to_thread(process.wait, 60) != 0
+            finally:
+                process.kill()
+            assert not out.exists()
+            assert size() < length
+        done = start()
         try:
-            await until_written(times * share)
-            process.send_signal(number)
-            assert process.wait(60) != 0
+            assert await asyncio.to_thread(done.wait, 180) == 0, (tmp_path / "err").read_text()
         finally:
-            process.kill()
-        assert not out.exists()
-        assert (await size()) < len(whole.encode())
-    done = start()
-    try:
-        assert done.wait(180) == 0, (tmp_path / "err").read_text()
-    finally:
-        done.kill()
+            done.kill()
     assert out.read_text() == whole
     assert not part.exists()
     assert "going on after" in (tmp_path / "err").read_text()
