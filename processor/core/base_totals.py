@@ -8,6 +8,7 @@ at the few panes that are ahead of the window.
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from processor.core.bases import BASES, Stored
@@ -16,8 +17,11 @@ from schemas.readings import WHOLE
 
 Counters = Mapping[str, int]
 After = Callable[[str, Span, bool], Iterable[Counters]]
-"""(series, span, whether from its start) → the counters of all panes from there on, or from the
-span's end on."""
+"""(series, span, whether from its start) → who joined and left in all panes from there on, or from
+the span's end on."""
+
+CHANGES: Final = tuple(f"{base}.{change}" for base in BASES for change in ("joined", "left"))
+"""The counters of those who join a base and leave it."""
 
 _NOTHING: Final[Mapping[str, "_History"]] = {}
 
@@ -143,9 +147,9 @@ class BaseTotals:
         """Every series that has a base."""
         return self._series.keys()
 
-    def may_have(self, series: str) -> bool:
-        """Whether a series may have a base, for all that is kept beside the panes."""
-        return bool(self._told) or series in self._series
+    def having(self, series: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these series that may have a base, for all that is kept beside the panes."""
+        return series if self._told else self._series.keys() & series
 
     def source(self, series: str, span: Span) -> "_Bases | None":
         """The bases of a series at the start and end of a span."""
@@ -186,9 +190,10 @@ class BaseTotals:
 class _Bases:
     """The bases of one series over one span: ``<base>.at_start``, ``.at_end``, ``.unknown``."""
 
-    __slots__ = ("_series", "_span", "_totals", "families")
+    __slots__ = ("_found", "_series", "_span", "_totals", "families")
 
     def __init__(self, totals: BaseTotals, series: str, span: Span, families: set[str]) -> None:
+        self._found: dict[tuple[str, bool], int | None] = {}
         self._totals = totals
         self._series = series
         self._span = span
@@ -204,10 +209,14 @@ class _Bases:
         return None
 
     def _at(self, base: str, *, at_start: bool) -> int | None:
-        series, span = self._series, self._span
-        time_ms = span.start_ms if at_start else span.end_ms
-        after = self._totals.after(series, span, at_start)
-        return self._totals.at(base, series, time_ms, after, end_ms=span.end_ms)
+        asked = base, at_start
+        if asked not in self._found:
+            series, span = self._series, self._span
+            time_ms = span.start_ms if at_start else span.end_ms
+            after = self._totals.after(series, span, at_start)
+            found = self._totals.at(base, series, time_ms, after, end_ms=span.end_ms)
+            self._found[asked] = found
+        return self._found[asked]
 
 
 def net(base: str, counters: Counters) -> int:

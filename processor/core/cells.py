@@ -8,7 +8,7 @@ as it is, or, from 2^32 on, into two: the low 32 bits and the rest, which add se
 would have to hold two thousand million such flushes before a cell of 64 bits ran over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,18 +27,19 @@ _HIGH: Final = "^"
 """Stands before a measure whose cell holds what is above the low bits; no measure begins so."""
 
 _ROOM: Final = 1024
+_NO_FAMILIES: Final[frozenset[str]] = frozenset()
 _NO_COLUMNS: Final[tuple[tuple[str, ...], CellNumbers]] = ((), np.empty(0, np.uint32))
 
 
 class _Measures(dict[str, int]):
     """The cells of one series by measure, numbered on first sight."""
 
-    __slots__ = ("_cells", "cells", "families", "names", "number", "tall")
+    __slots__ = ("_cells", "cells", "families", "high", "names", "number")
 
     def __init__(self, number: int, cells: "Cells") -> None:
         super().__init__()
         self.number = number
-        self.tall = False
+        self.high: list[str] = []
         self.names: tuple[str, ...] = ()
         self.families: frozenset[str] = frozenset()
         self.cells: CellNumbers = np.empty(0, np.uint32)
@@ -46,24 +47,38 @@ class _Measures(dict[str, int]):
 
     def __missing__(self, measure: str) -> int:
         cell = self[measure] = self._cells.next_cell(self.number)
+        if measure.startswith(_HIGH):
+            self.high.append(measure)
+            return cell
+        family = measure.partition(".")[0]
+        if family not in self.families:
+            self.families |= {family}
+            self._cells.noted(family, self.number)
         return cell
 
     def columns(self) -> tuple[tuple[str, ...], CellNumbers]:
         """Its measures and their cells."""
         if len(self.names) < len(self):
             self.names = tuple(self)
-            self.families = frozenset(
-                name.removeprefix(_HIGH).partition(".")[0] for name in self.names
-            )
             self.cells = np.fromiter(self.values(), np.uint32, len(self))
         return self.names, self.cells
 
 
 class Cells:
-    """The numbers of all counters that were ever seen, and of their series."""
+    """The numbers of all counters that were ever seen, and of their series.
 
-    def __init__(self) -> None:
+    Args:
+        watched: families (what stands before the first dot of a measure) to look out for.
+
+    Attributes:
+        series: every series, by its number.
+        having: the series in which a measure of a watched family was ever counted.
+    """
+
+    def __init__(self, watched: Collection[str] = ()) -> None:
         self.series: list[str] = []
+        self.having: set[str] = set()
+        self._watched = frozenset(watched)
         self._by_series: dict[str, _Measures] = {}
         self._series_of: SeriesNumbers = np.empty(_ROOM, np.uint32)
         self._count = 0
@@ -82,13 +97,15 @@ class Cells:
         self._count += 1
         return cell
 
+    def noted(self, family: str, series: int) -> None:
+        """Note that a series has a measure of a family for the first time."""
+        if family in self._watched:
+            self.having.add(self.series[series])
+
     def families(self, series: str) -> frozenset[str]:
         """What stands before the first dot of the measures that were ever counted."""
         known = self._by_series.get(series)
-        if known is None:
-            return frozenset()
-        known.columns()
-        return known.families
+        return _NO_FAMILIES if known is None else known.families
 
     def series_of(self, cells: CellNumbers) -> SeriesNumbers:
         """The numbers of the series that cells belong to, by their places in :attr:`series`."""
@@ -119,9 +136,20 @@ class Cells:
         for one, (names, _) in zip(known, columns, strict=True):
             end = at + len(names)
             counters = {m: n for m, n in zip(names, values[at:end], strict=True) if n}
-            found.append(_joined(counters) if one is not None and one.tall else counters)
+            found.append(_joined(counters, one.high) if one is not None and one.high else counters)
             at = end
         return found
+
+    def read_some(self, series: str, names: Iterable[str], column: Numbers) -> dict[str, int]:
+        """A few counters of a series that a column holds; those that are 0 are not among them."""
+        known = self._by_series.get(series)
+        if known is None:
+            return {}
+        if known.high:
+            (counters,) = self.read((series,), column)
+            return {name: counters[name] for name in names if name in counters}
+        cells = ((name, known.get(name)) for name in names)
+        return {name: n for name, cell in cells if cell is not None and (n := int(column[cell]))}
 
     def find(self, series: str, cells: CellNumbers, counts: Narrow) -> dict[str, int]:
         """The counters of a series among columns of few cells, in ascending order."""
@@ -132,7 +160,7 @@ class Cells:
         places = np.minimum(np.searchsorted(cells, wanted), len(cells) - 1)
         values = np.where(cells[places] == wanted, counts[places], 0).tolist()
         found = {name: n for name, n in zip(names, values, strict=True) if n}
-        return _joined(found) if known.tall else found
+        return _joined(found, known.high) if known.high else found
 
     def _known(self, series: str) -> _Measures:
         known = self._by_series.get(series)
@@ -151,15 +179,16 @@ class Cells:
                 if -_LOW_MASK <= n <= _LOW_MASK:
                     counts.append(n)
                     continue
-                known.tall = True
                 cells.append(known[_HIGH + measure])
                 counts += (n & _LOW_MASK, n >> _LOW_BITS)
         return cells, counts
 
 
-def _joined(parts: dict[str, int]) -> dict[str, int]:
-    """Counters of their two parts; those that are 0 are not among them."""
-    for name in [name for name in parts if name.startswith(_HIGH)]:
+def _joined(parts: dict[str, int], high: Iterable[str]) -> dict[str, int]:
+    """Counters of their two parts, some with a high one; those that are 0 are not among them."""
+    for name in high:
+        if name not in parts:
+            continue
         measure = name.removeprefix(_HIGH)
         n = (parts.pop(name) << _LOW_BITS) + parts.get(measure, 0)
         if n:

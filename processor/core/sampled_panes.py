@@ -8,6 +8,7 @@ merged into it. It is merged anew when a pane with observations has left the win
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -159,9 +160,9 @@ class SampledPanes:
         """Every series that something was observed in."""
         return (series for _, series in self._series)
 
-    def may_have(self, series: str) -> bool:
-        """Whether something was observed in a series, on whichever tier."""
-        return series in self._tiers_of
+    def having(self, series: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these series in which something was observed, on whichever tier."""
+        return self._tiers_of.keys() & series
 
     def source(self, series: str, span: Span) -> "_Samples | None":
         """The samples of a series over a span; ``None`` where nothing was observed."""

@@ -15,13 +15,13 @@ added or taken away in one step.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from processor.core.base_totals import BaseTotals
+from processor.core.base_totals import CHANGES, BaseTotals
 from processor.core.bases import BASES, CELL
 from processor.core.cells import CellNumbers, Cells, Narrow, Numbers
 from processor.core.estimate import Counts
@@ -33,9 +33,6 @@ from processor.core.window_counts import Beside, Source, Span, WindowCounts
 
 Counters = dict[str, int]
 Marks = NDArray[np.bool_]
-
-_BASES: Final = frozenset(BASES)
-"""The families of those who join a base and leave it."""
 
 
 class WindowTotals:
@@ -109,25 +106,30 @@ class WindowTotals:
 
     def counts(self, series: str) -> Counts:
         """What is known of the current window."""
-        return self._with_sources(series, self.counters(series), previous=False)
+        return self.counts_of((series,))[0]
 
     def previous_counts(self, series: str) -> Counts:
         """What is known of the window just before."""
-        return self._with_sources(series, self.previous_counters(series), previous=True)
+        return self.previous_counts_of((series,))[0]
 
     def counts_of(self, series: Sequence[str]) -> list[Counts]:
         """What is known of the current window, of each of many series."""
-        read = zip(series, self._cells.read(series, self._current), strict=True)
-        return [self._with_sources(name, counters, previous=False) for name, counters in read]
+        return self._each_with_sources(series, self._current, previous=False)
 
     def previous_counts_of(self, series: Sequence[str]) -> list[Counts]:
         """What is known of the window just before, of each of many series."""
-        read = zip(series, self._cells.read(series, self._previous), strict=True)
-        return [self._with_sources(name, counters, previous=True) for name, counters in read]
+        return self._each_with_sources(series, self._previous, previous=True)
 
-    def counted_alone(self, series: str) -> bool:
-        """Whether nothing is known of a series beside its counters."""
-        return not any(beside.may_have(series) for beside in self._beside)
+    def counted_alone(self, series: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these series of which nothing is known beside their counters."""
+        for beside in self._beside:
+            series = series - beside.having(series)
+        return series
+
+    def changes_of_bases(self, series: str, *, previous: bool) -> Counters:
+        """Who joined a series' bases and left them, over the current window or the one before."""
+        column = self._previous if previous else self._current
+        return self._cells.read_some(series, CHANGES, column)
 
     def counters(self, series: str) -> Counters:
         """The counters of the current window."""
@@ -141,9 +143,16 @@ class WindowTotals:
         """The families of a series that were ever counted, in whichever window."""
         return self._cells.families(series)
 
+    def _each_with_sources(
+        self, series: Sequence[str], column: Numbers, *, previous: bool
+    ) -> list[Counts]:
+        alone = self.counted_alone(frozenset(series))
+        return [
+            counters if name in alone else self._with_sources(name, counters, previous=previous)
+            for name, counters in zip(series, self._cells.read(series, column), strict=True)
+        ]
+
     def _with_sources(self, series: str, counters: Counters, *, previous: bool) -> Counts:
-        if self.counted_alone(series):
-            return counters
         size_ms, window = self.window.size_ms, self.window
         end_ms = self.end_ms - size_ms if previous else self.end_ms
         span = Span(window.name, previous, end_ms - size_ms, end_ms, window.pane_ms)
@@ -227,7 +236,7 @@ class RollingTotals:
     def __init__(self, windows: Sequence[Window], beside: Sequence[Beside] = ()) -> None:
         self.time_ms = 0
         self._kept_from_ms = 0
-        self._cells = Cells()
+        self._cells = Cells(watched=BASES)
         self.samples = SampledPanes()
         self.bases = BaseTotals(self._after)
         beside = (self.samples, _MovingBases(self.bases, self._cells), *beside)
@@ -351,14 +360,14 @@ class RollingTotals:
         return dict.fromkeys(chain(counted, self.samples.series(), self.bases.series()))
 
     def _after(self, series: str, span: Span, from_start: bool) -> list[Counters]:
-        """The counters of a series in all panes from the start or the end of a span on."""
+        """Who joined and left in all panes from the start or the end of a span on."""
         totals, panes = self._by_name[span.window], self._panes[span.pane_ms]
         ahead = (panes[start].columns() for start in self._ahead[span.pane_ms])
         found = [self._cells.find(series, *columns) for columns in ahead]
         if from_start or span.previous:
-            found.append(totals.counters(series))
+            found.append(totals.changes_of_bases(series, previous=False))
         if from_start and span.previous:
-            found.append(totals.previous_counters(series))
+            found.append(totals.changes_of_bases(series, previous=True))
         return found
 
 
@@ -367,16 +376,16 @@ class _MovingBases:
 
     Args:
         bases: of every series.
-        cells: tells which counters a series ever had.
+        cells: tells where somebody ever joined or left.
     """
 
     def __init__(self, bases: BaseTotals, cells: Cells) -> None:
         self._bases = bases
         self._cells = cells
 
-    def may_have(self, series: str) -> bool:
-        """Whether anything may be known of a series."""
-        return self._bases.may_have(series) or not _BASES.isdisjoint(self._cells.families(series))
+    def having(self, series: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these series of which anything may be known."""
+        return self._bases.having(series) | (self._cells.having & series)
 
     def source(self, series: str, span: Span) -> Source | None:
         """What is known of a series over a span, ``None`` where that is nothing."""

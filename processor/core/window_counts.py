@@ -7,6 +7,7 @@ nobody asks in vain.
 """
 
 from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, Protocol
 
 _UNASKED: Final = object()
@@ -44,8 +45,8 @@ class Source(Protocol):
 class Beside(Protocol):
     """What is kept beside the counters, over all windows and series."""
 
-    def may_have(self, series: str) -> bool:
-        """Whether anything may be known of a series, over whichever span."""
+    def having(self, series: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these series of which anything may be known, over whichever span."""
 
     def source(self, series: str, span: Span) -> Source | None:
         """What is known of a series over a span, ``None`` where that is nothing."""

@@ -69,14 +69,16 @@ class _Known:
     """What is kept of one series and window from tick to tick.
 
     Attributes:
+        alone: whether nothing is known beside the counters.
         said: the names of the metrics that have a reading.
         before: what metrics said of the window before, by metric and currency, for as long as its
             counters stay the same; ``None`` where it has to be computed anew.
     """
 
-    __slots__ = ("_counted", "_metrics", "_said", "before", "said")
+    __slots__ = ("_counted", "_metrics", "_said", "alone", "before", "said")
 
     def __init__(self) -> None:
+        self.alone = False
         self.said: set[str] = set()
         self.before: dict[tuple[str, str | None], Estimate] | None = None
         self._counted: frozenset[str] = frozenset()
@@ -178,8 +180,10 @@ class Presenter:
             known = {series: self._known_of(name, series) for series in changed}
             anew: list[str] = []
             as_before: list[str] = []
+            alone = totals.counted_alone(changed)
             for series, one in known.items():
-                if series in changed_before or not totals.counted_alone(series):
+                one.alone = series in alone
+                if series in changed_before or not one.alone:
                     one.before = None
                 (anew if one.before is None else as_before).append(series)
             for some in _parts(anew):
@@ -240,7 +244,7 @@ class Presenter:
         said_before = known.before
         if said_before is None:
             said_before = {}
-            if totals.counted_alone(series):
+            if known.alone:
                 known.before = said_before
             else:  # what is beside counters may change with time alone
                 counted = counted | _beside(counts.now) | _beside(counts.before)
