@@ -1,6 +1,6 @@
 """From single observations to packed entries by pane, on every tier."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
 from processor.core.sample import pack_one
@@ -11,9 +11,9 @@ Observed = tuple[int, Dimensions, str, int, int]
 """An observation placed in time, as the entry of a sample: when (ms), dimensions, measure, key and
 note. A plain tuple, because there are two for every order."""
 
-_Place = tuple[Dimensions, str]
-_Panes = dict[int, dict[_Place, list[bytes]]]
-"""Start of a pane (ms) → dimensions and measure → packed entries."""
+_Panes = dict[int, dict[str, dict[str, bytearray]]]
+"""Start of a pane (ms) → series → measure → packed entries; of bytes, not of lists, which garbage
+collection would look through."""
 
 
 def pane_samples(
@@ -32,57 +32,54 @@ def pane_samples(
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
-    seconds: _Panes = {}
-    for time_ms, dimensions, measure, key, note in observed:
-        second = time_ms - time_ms % SECOND_MS
-        by_place = seconds.get(second)
-        if by_place is None:
-            by_place = seconds[second] = {}
-        place = dimensions, measure
-        entries = by_place.get(place)
-        if entries is None:
-            by_place[place] = [pack_one(key, note)]
-        else:
-            entries.append(pack_one(key, note))
+    by_length = {SECOND_MS: _spread(observed, segmentation)}
     samples: PaneSamples = {}
     for tier in tiers:
-        for start, by_place in _coarsen(seconds, tier.pane_ms).items():
+        if tier.pane_ms not in by_length:
+            finer = max(length for length in by_length if tier.pane_ms % length == 0)
+            by_length[tier.pane_ms] = _coarsen(by_length[finer], tier.pane_ms)
+        for start, by_series in by_length[tier.pane_ms].items():
             if tier.keeps(start, clock_ms):
-                samples[tier.pane_ms, start] = _by_series(by_place, segmentation)
+                samples[tier.pane_ms, start] = {
+                    series: {measure: bytes(entries) for measure, entries in by_measure.items()}
+                    for series, by_measure in by_series.items()
+                }
     return samples
 
 
-def _coarsen(seconds: _Panes, pane_ms: int) -> _Panes:
-    if pane_ms == SECOND_MS:
-        return seconds
-    panes: _Panes = {}
-    for second, by_place in seconds.items():
-        pane = panes.setdefault(pane_start(second, pane_ms), {})
-        for place, entries in by_place.items():
-            total = pane.get(place)
-            if total is None:
-                pane[place] = entries.copy()
-            else:
-                total += entries
-    return panes
-
-
-def _by_series(
-    by_place: Mapping[_Place, list[bytes]], segmentation: Segmentation
-) -> dict[str, dict[str, bytes]]:
-    found: dict[str, dict[str, list[bytes]]] = {}
-    for (dimensions, measure), entries in by_place.items():
-        packed = b"".join(entries)
-        for series in segmentation.series(dimensions):
-            by_measure = found.get(series)
+def _spread(observed: Iterable[Observed], segmentation: Segmentation) -> _Panes:
+    seconds: _Panes = {}
+    series_of = segmentation.series
+    for time_ms, dimensions, measure, key, note in observed:
+        second = time_ms - time_ms % SECOND_MS
+        by_series = seconds.get(second)
+        if by_series is None:
+            by_series = seconds[second] = {}
+        entry = pack_one(key, note)
+        for series in series_of(dimensions):
+            by_measure = by_series.get(series)
             if by_measure is None:
-                by_measure = found[series] = {}
-            parts = by_measure.get(measure)
-            if parts is None:
-                by_measure[measure] = [packed]
+                by_measure = by_series[series] = {}
+            entries = by_measure.get(measure)
+            if entries is None:
+                by_measure[measure] = bytearray(entry)
             else:
-                parts.append(packed)
-    return {
-        series: {measure: b"".join(parts) for measure, parts in by_measure.items()}
-        for series, by_measure in found.items()
-    }
+                entries += entry
+    return seconds
+
+
+def _coarsen(finer: _Panes, pane_ms: int) -> _Panes:
+    coarser: _Panes = {}
+    for start, by_series in finer.items():
+        pane = coarser.setdefault(pane_start(start, pane_ms), {})
+        for series, by_measure in by_series.items():
+            total = pane.get(series)
+            if total is None:
+                total = pane[series] = {}
+            for measure, entries in by_measure.items():
+                gathered = total.get(measure)
+                if gathered is None:
+                    total[measure] = entries.copy()
+                else:
+                    gathered += entries
+    return coarser

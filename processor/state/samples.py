@@ -6,7 +6,7 @@ place of exactly what it was merged from.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from redis.asyncio import Redis
@@ -39,30 +39,51 @@ def encode_samples(samples: PaneSamples) -> bytes:
     >>> decode_samples(encode_samples({(1000, 5000): {"all": {"buyers": b"x" * 16}}}))
     {(1000, 5000): {'all': {'buyers': b'xxxxxxxxxxxxxxxx'}}}
     """
+    fields: dict[tuple[str, str], bytes] = {}
     parts: list[bytes] = []
     for (pane_ms, start), by_series in samples.items():
-        pane = f"{pane_ms}:{start}".encode()
+        pane = _with_length(f"{pane_ms}:{start}")
         for series, by_measure in by_series.items():
             for measure, packed in by_measure.items():
-                field = f"{MARK}{series}|{measure}".encode()
-                parts += (_SHORT.pack(len(pane)), pane, _SHORT.pack(len(field)), field)
-                parts += (_LENGTH.pack(len(packed)), packed)
+                field = fields.get((series, measure))
+                if field is None:
+                    field = fields[series, measure] = _with_length(f"{MARK}{series}|{measure}")
+                parts += (pane, field, _LENGTH.pack(len(packed)), packed)
     return b"".join(parts)
 
 
 def decode_samples(payload: bytes) -> PaneSamples:
     """What :func:`encode_samples` was given."""
     samples: PaneSamples = {}
-    words = _words(payload)
-    for pane, field, packed in zip(words, words, words, strict=True):
-        pane_ms, start = map(int, pane.decode().split(":"))
-        add_field(samples.setdefault((pane_ms, start), {}), field, packed)
+    # Of fields that follow one another most are of one pane, and few names are in all of them.
+    panes: dict[bytes, dict[str, dict[str, bytes]]] = {}
+    fields: dict[bytes, tuple[str, str]] = {}
+    at, end = 0, len(payload)
+    while at < end:
+        (length,) = _SHORT.unpack_from(payload, at)
+        at += _SHORT.size + length
+        name = payload[at - length : at]
+        (length,) = _SHORT.unpack_from(payload, at)
+        at += _SHORT.size + length
+        field = payload[at - length : at]
+        (length,) = _LENGTH.unpack_from(payload, at)
+        at += _LENGTH.size + length
+        packed = payload[at - length : at]
+        by_series = panes.get(name)
+        if by_series is None:
+            pane_ms, start = map(int, name.split(b":"))
+            by_series = panes[name] = samples[pane_ms, start] = {}
+        place = fields.get(field)
+        if place is None:
+            place = fields[field] = _place(field)
+        series, measure = place
+        by_series.setdefault(series, {})[measure] = packed
     return samples
 
 
 def add_field(by_series: dict[str, dict[str, bytes]], field: bytes, packed: bytes) -> None:
     """Add a stored field to a pane's samples."""
-    series, _, measure = field.decode().removeprefix(MARK).rpartition("|")
+    series, measure = _place(field)
     by_measure = by_series.setdefault(series, {})
     by_measure[measure] = by_measure.get(measure, b"") + packed
 
@@ -77,14 +98,15 @@ def merge_samples(target: PaneSamples, more: PaneSamples) -> None:
                 total[measure] = total.get(measure, b"") + packed
 
 
-def _words(payload: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(payload):
-        for length_of in (_SHORT, _SHORT, _LENGTH):
-            (length,) = length_of.unpack_from(payload, at)
-            at += length_of.size
-            yield payload[at : at + length]
-            at += length
+def _place(field: bytes) -> tuple[str, str]:
+    """The series and the measure of a stored field."""
+    series, _, measure = field.decode().removeprefix(MARK).rpartition("|")
+    return series, measure
+
+
+def _with_length(word: str) -> bytes:
+    encoded = word.encode()
+    return _SHORT.pack(len(encoded)) + encoded
 
 
 class LongFields:
@@ -134,8 +156,7 @@ class LongFields:
             entries = raw(found) if found is not None else b""
             packed = Sample.merged((entries,)).packed()
             lengths[pane, name] = len(packed)
-            for word in (pane.encode(), name.encode()):
-                parts += (_SHORT.pack(len(word)), word)
+            parts += (_with_length(pane), _with_length(name))
             parts += (_LENGTH.pack(len(entries)), _LENGTH.pack(len(packed)), packed)
         return b"".join(parts), lengths
 
