@@ -13,6 +13,8 @@ from typing import Final
 from playwright.async_api import Browser, Playwright
 from playwright.sync_api import sync_playwright
 
+from tests.harness.waiting import PATIENCE
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = (
     "--headless",
@@ -24,6 +26,7 @@ ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+_START_MS: Final = 40_000 * PATIENCE
 _APT: Final = (
     ("apt-get", "update", "--quiet"),
     ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"),
@@ -82,7 +85,9 @@ async def launch(playwright: Playwright) -> Browser:
         raise NoBrowserError(
             "there is no Chromium: python -m tests.browser.chromium prepare installs it"
         )
-    return await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    return await playwright.chromium.launch(
+        executable_path=path, args=list(ARGUMENTS), timeout=_START_MS
+    )
 
 
 def _main() -> int:

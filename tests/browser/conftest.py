@@ -1,7 +1,6 @@
 """One deployment for all tests of the page: a worker, a monitor, an hour of events."""
 
 import asyncio
-import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from processor.embedded.server import free_port
 from tests.browser.chromium import launch
 from tests.browser.showing import Shown
 from tests.browser.visitors import hour
@@ -29,8 +29,8 @@ def shown(
         redis_prefix=name,
         settings={"KAFKA__PARTITIONS": "2"},
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    # It comes back under its port: none that an outgoing connection may take meanwhile.
+    port = free_port()
     command = ("processor.cli", "monitor", "--port", str(port))
     monitor = WorkerProcess(deployment, folder, "monitor", command=command)
     with WorkerProcess(deployment, folder) as worker, monitor:

@@ -96,6 +96,8 @@ async def test_all_of_it_with_the_keyboard(shown: Shown, browser: Browser) -> No
         await expect(page.get_by_role("link", name="Skip to the readings")).to_be_focused()
         await keys.press("4")
         await expect(page).to_have_url(re.compile(r"window=24h"))
+        # When its readings come the tiles are made anew, and a focus on one would be lost.
+        await expect(page.get_by_role("main")).not_to_have_attribute("aria-busy", "true")
         await keys.press("?")
         await expect(page.get_by_role("dialog")).to_be_visible()
         await keys.press("Escape")
@@ -124,8 +126,8 @@ async def test_the_wallboard_goes_on_by_itself_and_can_be_held(
     async with visiting(browser, shown.url, viewport={"width": 1920, "height": 1080}) as page:
         await opened(page, f"/?window={WINDOW}&wall=1&pace=3")
         place = page.get_by_text(re.compile(r"^\d+ of \d+$"))
-        await expect(place).to_have_text(re.compile(r"^1 of (\d\d|[2-9])$"))
-        await expect(place).to_have_text(re.compile(r"^2 of"))
+        await expect(place).to_have_text(re.compile(r"^\d+ of (\d\d|[2-9])$"))
+        await expect(place).not_to_have_text(await place.inner_text())
         await page.keyboard.press(" ")
         await expect(page.get_by_role("button", name="Go on")).to_be_visible()
         held = await place.inner_text()
@@ -140,6 +142,9 @@ async def test_the_wallboard_goes_on_by_itself_and_can_be_held(
         assert await page.evaluate("document.documentElement.scrollHeight") <= 1080
         await page.keyboard.press("w")
         await expect(page).not_to_have_url(re.compile("wall="))
+        await expect(page.locator('.tile[data-metric="nps"] .sample')).to_have_text(
+            re.compile(r"^n \d")
+        )
 
 
 async def test_alerts_stand_above_everything(shown: Shown, browser: Browser) -> None:

@@ -1,4 +1,7 @@
-"""What happened in the hour that the page shows: events that are known to the last one."""
+"""What happened in the hour that the page shows: events that are known to the last one.
+
+They are of its last part, so that the window of an hour holds all of them while the tests last.
+"""
 
 import json
 import random
@@ -18,19 +21,20 @@ ODD: Final = (MARKUP, QUOTES, EMOJI, LONGEST)
 
 _SEED: Final = 7
 _MINUTE_MS: Final = 60_000
+_OLDEST_MS: Final = 25 * _MINUTE_MS
 _CHANNELS: Final = {"web": 120, "email": 90, "app": 60, "fax": 12}
 _PEOPLE: Final = dict.fromkeys(ODD, 40)
 _TOPICS: Final = {"survey_response": "survey-response", "session": "session"}
 
 
 def hour(now_ms: int | None = None) -> list[dict[str, Any]]:
-    """Answers and visits of the last 50 minutes, in order of time; the same for the same now."""
+    """Answers and visits of the last 25 minutes, in order of time; the same for the same now."""
     chance = random.Random(_SEED)
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     made: list[tuple[int, dict[str, Any]]] = []
     for channel, people in {**_CHANNELS, **_PEOPLE}.items():
         for person in range(people):
-            at_ms = now_ms - chance.randint(_MINUTE_MS, 50 * _MINUTE_MS)
+            at_ms = now_ms - chance.randint(_MINUTE_MS, _OLDEST_MS)
             made += [(at_ms, answer) for answer in answers(chance, channel)]
             made += visit(chance, channel, f"{channel}-{person}", at_ms)
     made.sort(key=lambda each: each[0])

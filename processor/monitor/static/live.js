@@ -38,9 +38,9 @@ export class Live {
 		addEventListener("online", () => this.again());
 	}
 
-	/** Follow the readings of a query; another one replaces it. */
+	/** Follow the readings of a query, from a snapshot on: whoever asks knows none, also of the same query. */
 	follow(query) {
-		if (query !== this.#query) this.#lastId = null;
+		this.#lastId = null;
 		this.#query = query;
 		this.#failures = 0;
 		this.#open();
