@@ -151,7 +151,9 @@ class Publisher:
                 log.warning("readings were not published: %r; starting afresh", error)
                 await self.stand_down()
             elapsed = asyncio.get_running_loop().time() - began
-            await sleep(max(self._interval_s - elapsed, elapsed * _REST))
+            # A lease that runs out meanwhile would make the next tick load all panes afresh.
+            rest_s = min(elapsed * _REST, self._lease.ttl_ms / 3000)
+            await sleep(max(self._interval_s - elapsed, rest_s))
 
     async def tick(self) -> int:
         """Publish what changed, if the lease is ours; how many readings that was."""

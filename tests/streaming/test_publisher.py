@@ -1,8 +1,10 @@
 """The publisher on a real Redis and Kafka, with the clock moved by hand."""
 
+import asyncio
 import json
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from processor.state.keys import Keys
@@ -59,6 +61,31 @@ async def test_a_load_longer_than_the_lease_keeps_the_lease(
             assert await publisher.tick() > 0
         await slow.aclose()
     assert (await state.readings())["nps|1h|all"]["n"] == 8
+
+
+async def test_the_rest_after_a_long_tick_is_shorter_than_the_lease(
+    deployment: Deployment, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next one begins with all panes, and is a long one for that."""
+
+    class EnoughError(Exception):
+        pass
+
+    rests: list[float] = []
+
+    async def tick() -> int:
+        await asyncio.sleep(1.1)  # longer than the interval
+        return 0
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        raise EnoughError
+
+    async with publishing(deployment, redis, lease_ttl_s=0.2) as publisher:
+        monkeypatch.setattr(publisher, "tick", tick)
+        with pytest.raises(EnoughError):
+            await publisher.run_forever(rest)
+    assert 0 < rests[0] < 0.2
 
 
 async def test_revisions_go_on_when_redis_has_lost_them(
