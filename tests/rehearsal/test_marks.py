@@ -8,7 +8,7 @@ import pytest
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.marks import HEADER, Act, Mark, mark_of, pieces
 from tests.harness.kafka import Record, create_topics, read_all, send
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.harness.worker import Deployment, WorkerProcess
 
 ANSWER = (
@@ -54,6 +54,6 @@ async def test_an_ordinary_worker_leaves_marks_out(
     with WorkerProcess(deployment, tmp_path) as worker:
         await worker.until_ready()
         await eventually(letters, what="the tombstone's dead letter")
-        code, _ = worker.terminate(30)
+        code, _ = worker.terminate(30 * PATIENCE)
     assert code == 0
     assert await letters() == 1  # of the tombstone, and of no mark

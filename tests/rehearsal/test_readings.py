@@ -12,6 +12,7 @@ from processor.rehearsal import KafkaReplay, RehearsalError, replay_through_kafk
 from processor.replay import Selection, to_line
 from processor.settings import Settings
 from schemas.events import EventType
+from tests.harness.waiting import eventually
 from tests.rehearsal.conftest import START_MS, Expected
 
 
@@ -65,12 +66,17 @@ async def test_nothing_is_left_behind(
     finally:
         await client.aclose()
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+
+    async def topics() -> list[str]:
+        names = await admin.list_topics()
+        return [n for n in names if n.startswith(replay.settings.kafka.topic_prefix)]
+
     await admin.start()
     try:
-        names = await admin.list_topics()
+        # A broker lists them for a little longer than its controller has them.
+        await eventually(topics, lambda names: not names, what="no topics")
     finally:
         await admin.close()
-    assert not [n for n in names if n.startswith(replay.settings.kafka.topic_prefix)]
 
 
 def test_without_an_event_there_is_no_reading(settings: Settings, log_file: Path) -> None:
