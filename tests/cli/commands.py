@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-SECONDS = 60
+from tests.harness.waiting import PATIENCE
+
+SECONDS = 60 * PATIENCE
 
 
 def cxpulse(*arguments: str) -> list[str]:

@@ -8,6 +8,7 @@ from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.live import LiveReadings
 from processor.state.redis_url import async_client
+from tests.harness.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 2))
@@ -22,7 +23,7 @@ async def test_a_reader_is_cancelled_at_any_moment(redis_url: str, turns: int) -
     task = asyncio.create_task(read_for_ever())
     for _ in range(turns):
         await asyncio.sleep(0)
-    await asyncio.wait_for(cancel_until_done([task]), 5)
+    await asyncio.wait_for(cancel_until_done([task]), 5 * PATIENCE)
     await client.aclose()
     assert task.cancelled()
 
@@ -49,6 +50,6 @@ async def test_whoever_is_cancelled_while_ending_others_leaves_none_behind() -> 
 
     task = asyncio.create_task(fly())
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancel_until_done([task]), 5)
+    await asyncio.wait_for(cancel_until_done([task]), 5 * PATIENCE)
     assert flight.done()
     assert task.cancelled()

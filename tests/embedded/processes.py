@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-_SECONDS = 10
+from tests.harness.waiting import PATIENCE
+
+_SECONDS = 25 * PATIENCE
+"""Those whose owner was killed are given up to 20 s to end in order, and then killed."""
 
 
 def exists(pid: int) -> bool:
