@@ -27,6 +27,7 @@ from processor.streaming.worker import Worker
 log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S: Final = 9.0
+_STOPPED_BY: Final = (signal.SIGTERM, signal.SIGINT)
 _LIBRARIES: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 _SAID_BETTER: Final = (
     # While a group is new and its coordinator is being chosen; it is tried again.
@@ -93,8 +94,15 @@ class OneLineWorker(faust.Worker):
         overdue = threading.Timer(_STOP_WITHIN_S, _leave, (failure,))
         overdue.daemon = True
         overdue.start()
+        self._hear_no_more()
         log.info("stopping")
         await super().stop()
+
+    def _hear_no_more(self) -> None:
+        """Ignore the signals that stop: once more they would end it, at its end, in disorder."""
+        for number in _STOPPED_BY:
+            self.loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> bool:
@@ -117,9 +125,8 @@ def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> b
     asyncio.set_event_loop(loop)
     counting = Worker(settings)
     counting.serve_health(loop)
-    counting.health.starting("waiting for Kafka and Redis")
     # Before there is a log, in which every attempt to connect would be an error of its own.
-    if not _servers_answer(loop, settings, patience_s or 0.0):
+    if not _servers_answer(loop, counting, patience_s or 0.0):
         return True
     set_up_logging(loglevel)
     app = create_app(settings, worker=counting)
@@ -143,23 +150,24 @@ def _explain(error: BaseException | None) -> None:
     log.error("the worker ended by an error that should not happen", exc_info=error)
 
 
-def _servers_answer(loop: asyncio.AbstractEventLoop, settings: Settings, patience_s: float) -> bool:
+def _servers_answer(loop: asyncio.AbstractEventLoop, counting: Worker, patience_s: float) -> bool:
     """Wait for Kafka and Redis; ``False`` if a signal ended the wait."""
-    waiting = loop.create_task(await_servers(settings, patience_s))
+    waiting = loop.create_task(await_servers(counting.settings, patience_s))
 
     def give_up() -> None:
         ending.append(loop.create_task(cancel_until_done([waiting])))
 
     ending: list[asyncio.Task[None]] = []
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
+    for number in _STOPPED_BY:
         loop.add_signal_handler(number, give_up)
+    # Whoever reads this may rely on it: from here on a signal ends the wait in order.
+    counting.health.starting("waiting for Kafka and Redis")
     try:
         loop.run_until_complete(waiting)
     except asyncio.CancelledError:
         return False
     finally:
-        for number in signals:
+        for number in _STOPPED_BY:
             loop.remove_signal_handler(number)
     return True
 

@@ -5,6 +5,7 @@ an idempotent producer, to end a transaction, to commit offsets, to stop with so
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -53,7 +54,8 @@ async def start_producer(producer: AIOKafkaProducer, within_s: float) -> None:
     try:
         await within(within_s, producer.start(), "starting a producer")
     except BaseException:
-        await stop_producer(producer, _GIVE_UP_S)
+        with contextlib.suppress(TimeoutError):  # why it did not start is what matters
+            await stop_producer(producer, _GIVE_UP_S)
         raise
 
 
