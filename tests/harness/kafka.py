@@ -128,9 +128,11 @@ async def read_all(deployment: Deployment, topic: str, **options: Any) -> list[A
     return [record async for record in read_each(deployment, topic, **options)]
 
 
-async def end_offsets(deployment: Deployment, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-    """Where the partitions' logs end now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=deployment.bootstrap)
+async def end_offsets(
+    deployment: Deployment, topics: Iterable[str], **options: Any
+) -> dict[tuple[str, int], int]:
+    """Where the partitions' logs end now; options are the consumer's."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=deployment.bootstrap, **options)
     await consumer.start()
     try:
         parts = [

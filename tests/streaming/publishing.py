@@ -1,7 +1,9 @@
 """A publisher whose ticks are told, over partitions whose counts are written by hand."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -18,6 +20,8 @@ from processor.streaming.publisher import Publisher
 from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
 from schemas.events import EventType
+from tests.harness.kafka import end_offsets, read_all
+from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment
 from tests.state.flushing import T0, TIERS, changes
 
@@ -31,7 +35,7 @@ async def publishing(
     *,
     at_ms: int = T0 + 1_000,
     holder: str = "a",
-    lease_ttl_s: float = 3.0,
+    lease_ttl_s: float = 60.0,
     rules: Sequence[Rule] = (),
 ) -> AsyncIterator[Publisher]:
     """A publisher that ticks when told to, and is killed at the end: it releases nothing."""
@@ -65,6 +69,23 @@ async def publishing(
         yield publisher
     finally:
         await publisher.stand_down()
+
+
+async def readings_in_kafka(deployment: Deployment) -> dict[str, dict[str, Any]]:
+    """What a reader of the compacted topic ends up with, when nothing more is published.
+
+    A commit is answered a moment before the broker has marked it in the log.
+    """
+    topic = deployment.readings_topic
+    ends = await end_offsets(deployment, [topic])
+
+    async def committed() -> bool:
+        found = await end_offsets(deployment, [topic], isolation_level="read_committed")
+        return all(found[part] >= end for part, end in ends.items())
+
+    await eventually(committed, what="the last transaction marked")
+    records = await read_all(deployment, topic, isolation_level="read_committed")
+    return {record.key.decode(): json.loads(record.value) for record in records}
 
 
 async def owned(redis: Redis, deployment: Deployment, partition: int = 0) -> PartitionStore:

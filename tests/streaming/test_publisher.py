@@ -1,29 +1,20 @@
 """The publisher on a real Redis and Kafka, with the clock moved by hand."""
 
 import asyncio
-import json
-from typing import Any
+import time
 
 import pytest
 from redis.asyncio import Redis
 
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
-from tests.harness.kafka import create_topics, read_all
+from tests.harness.kafka import create_topics
 from tests.harness.proxy import LossyProxy
 from tests.harness.state import StoredState
 from tests.harness.worker import Deployment
 from tests.state.flushing import T0, changes
 from tests.streaming.owning import now_ms
-from tests.streaming.publishing import MINUTE_MS, flush, owned, publishing
-
-
-async def last_in_kafka(deployment: Deployment) -> dict[str, Any]:
-    """What a reader of the compacted topic ends up with."""
-    records = await read_all(
-        deployment, deployment.readings_topic, isolation_level="read_committed"
-    )
-    return {record.key.decode(): json.loads(record.value) for record in records}
+from tests.streaming.publishing import MINUTE_MS, flush, owned, publishing, readings_in_kafka
 
 
 async def test_a_new_leader_takes_back_what_is_over(
@@ -41,7 +32,7 @@ async def test_a_new_leader_takes_back_what_is_over(
     await store.flush(changes(clock_ms=later_ms), 2)
     async with publishing(deployment, redis, at_ms=later_ms, holder="b") as publisher:
         await publisher.tick()
-    for readings in (await state.readings(), await last_in_kafka(deployment)):
+    for readings in (await state.readings(), await readings_in_kafka(deployment)):
         assert {key: readings[key]["n"] for key in over} == dict.fromkeys(over, 0)
         assert readings["nps|5m|all"]["value"] is None
         assert readings["nps|1h|channel=web"]["n"] == 1
@@ -57,8 +48,10 @@ async def test_a_load_longer_than_the_lease_keeps_the_lease(
     async with LossyProxy(deployment.redis_url) as network:
         network.delay_s = 0.15
         slow = async_client(network.url)
-        async with publishing(deployment, slow, lease_ttl_s=1.0) as publisher:
+        async with publishing(deployment, slow, lease_ttl_s=3.0) as publisher:
+            began = time.monotonic()
             assert await publisher.tick() > 0
+            assert time.monotonic() - began > 3.0, "not longer than the lease"
         await slow.aclose()
     assert (await state.readings())["nps|1h|all"]["n"] == 8
 
@@ -97,12 +90,12 @@ async def test_revisions_go_on_when_redis_has_lost_them(
     async with publishing(deployment, redis) as publisher:
         for _ in range(5):
             await publisher.tick()
-    before = await last_in_kafka(deployment)
+    before = await readings_in_kafka(deployment)
     await redis.delete(Keys(deployment.redis_prefix).status)
     await flush(store, T0 + 1_000, "channel=web", nps_9=1)
     async with publishing(deployment, redis, at_ms=T0 + 3_000, holder="b") as publisher:
         await publisher.tick()
-    after = await last_in_kafka(deployment)
+    after = await readings_in_kafka(deployment)
     assert after["nps|1h|all"]["n"] == 2
     for key, row in before.items():
         assert after[key]["revision"] > row["revision"], key
@@ -144,7 +137,7 @@ async def test_another_leader_takes_back_what_redis_has_forgotten(
     await flush(store, T0, "channel=web", nps_9=1)
     async with publishing(deployment, redis) as publisher:
         await publisher.tick()
-    assert (await last_in_kafka(deployment))["nps|1m|channel=web"]["n"] == 1
+    assert (await readings_in_kafka(deployment))["nps|1m|channel=web"]["n"] == 1
     await redis.delete(*[key async for key in redis.scan_iter(f"{deployment.redis_prefix}:*")])
     store = await owned(redis, deployment)
     await store.flush(changes(clock_ms=T0 + 11 * MINUTE_MS), 1)
@@ -152,4 +145,4 @@ async def test_another_leader_takes_back_what_redis_has_forgotten(
         await publisher.tick()
     readings = await state.readings()
     assert readings["nps|1m|channel=web"]["n"] == 0
-    assert await last_in_kafka(deployment) == readings
+    assert await readings_in_kafka(deployment) == readings

@@ -1,6 +1,5 @@
 """A tick of very many readings goes out slice by slice, and says the same as one that does not."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ from processor.alerting.rule import Rule
 from processor.state.keys import Keys
 from processor.state.updates import START, Updates
 from processor.streaming import publisher as publishing_module
-from tests.harness.kafka import create_topics, read_all
+from tests.harness.kafka import create_topics
 from tests.harness.state import StoredState
 from tests.harness.worker import Deployment
 from tests.state.flushing import T0, TIERS, changes
-from tests.streaming.publishing import owned, publishing
+from tests.streaming.publishing import owned, publishing, readings_in_kafka
 
 SEGMENTS = 40
 RULE = Rule.model_validate(
@@ -48,10 +47,7 @@ async def test_all_readings_of_a_tick_are_published(
     assert len(readings) == told
     for n in range(SEGMENTS):
         assert readings[f"nps|24h|channel=c{n}"]["n"] == 31
-    records = await read_all(
-        deployment, deployment.readings_topic, isolation_level="read_committed"
-    )
-    assert {r.key.decode(): json.loads(r.value) for r in records} == readings
+    assert await readings_in_kafka(deployment) == readings
     updates = await Updates(redis, Keys(deployment.redis_prefix)).after(START, wait_ms=1)
     assert [len(update.readings) for update in updates] == [25] * (told // 25) + [told % 25]
     revisions = [update.revision for update in updates]
