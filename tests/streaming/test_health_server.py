@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ async def test_silent_connections_keep_nobody_out_for_long(server: HealthServer)
     async def status() -> int:
         try:
             return (await asyncio.to_thread(ask, server, "/livez"))[0].status
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             return 0
 
     try:
@@ -138,7 +139,7 @@ def test_a_loop_that_beats_is_live_and_one_that_was_told_to_stop_is_not_ready(
 
 def test_a_stop_past_its_deadline_is_not_live(health: Health) -> None:
     health.stopping(within_s=-3)
-    assert health.live().failures() == "stop: should have ended 3 s ago"
+    assert re.fullmatch(r"stop: should have ended [3-9] s ago", health.live().failures())
 
 
 def test_an_error_that_ends_the_worker_is_neither_live_nor_ready(health: Health) -> None:
@@ -168,8 +169,9 @@ def test_each_reason_has_its_words(health: Health) -> None:
     assert shown(health, redis=Answer("refused")) == "redis: does not answer: refused"
     assert shown(health, kafka=Answer("refused")) == "kafka: does not answer: refused"
     letters = Attempt("surveys-3", Awaited.DEAD_LETTERS, time.monotonic() - 7, "too large")
-    assert shown(health, attempts=(letters,)) == (
-        "dead_letters: surveys-3: waiting for 7 s: too large"
+    assert re.fullmatch(
+        r"dead_letters: surveys-3: waiting for [7-9] s: too large",
+        shown(health, attempts=(letters,)),
     )
 
 

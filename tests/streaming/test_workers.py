@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 import pytest
 
 from processor.embedded.redis import EmbeddedRedis
+from processor.settings import PublisherSettings
 from processor.state.redis_url import async_client
 from tests.harness.events import LoggedEvent
 from tests.harness.kafka import (
@@ -89,7 +90,7 @@ async def test_without_input_sessions_close_and_windows_move_on(
     deployment: Deployment, state: StoredState, tmp_path: Path
 ) -> None:
     settings = {
-        "ENGINE__SESSION_TIMEOUT": "8s",
+        "ENGINE__SESSION_TIMEOUT": "15s",
         "ENGINE__LATENESS": "1s",
         "ENGINE__IDLE_AFTER": "1s",
     }
@@ -98,7 +99,8 @@ async def test_without_input_sessions_close_and_windows_move_on(
         await worker.until_ready()
         view["occurred_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         session = Record(deployment.topic("session"), b"s", json.dumps(view).encode())
-        survey = surveys(deployment, [answer(0, seconds_ago=50)])
+        # Both are to be seen before they are over: a busy machine takes its time for that.
+        survey = surveys(deployment, [answer(0, seconds_ago=42)])
         await send(deployment, [session, *survey])
         await eventually(
             state.status, lambda s: s.get("open_sessions") == "1", what="the session open"
@@ -127,9 +129,12 @@ async def test_another_worker_publishes_within_5_s_of_a_leader_s_death(
         other = second if found is first else first
         revision = await state.revision()
         found.kill()
-        began = time.monotonic()
+        # The other asks for the lease at each tick, and leads when that of the dead has run out.
+        publisher = PublisherSettings()
+        left_ms = await state.redis.pttl(state.keys.lease)
+        assert left_ms / 1000 <= publisher.lease_ttl_s
+        assert publisher.lease_ttl_s + publisher.interval_s <= 5
         await eventually(leader(other, state=state), within_s=5, what="the other worker publishing")
-        assert time.monotonic() - began <= 5
         assert await state.revision() > revision
 
 
@@ -141,17 +146,18 @@ async def test_a_leader_that_slept_changes_nothing_when_it_wakes(
     first = WorkerProcess(deployment, tmp_path, "first", settings)
     second = WorkerProcess(deployment, tmp_path, "second", settings)
     log = [LoggedEvent("survey-response", b"%d" % n, answer(n)) for n in range(16_000)]
+    held_back = log[8_000:]  # else all might be sent before one falls asleep
     with first, second:
         await first.until_ready()
         await second.until_ready()
-        sending = asyncio.create_task(send_paced(deployment, log, 8))
+        await send_paced(deployment, log[:8_000], 4)
         await eventually(lambda: state.stat("counted"), lambda n: n > 4_000, what="some counted")
         asleep = await eventually(leader(first, second, state=state), what="a leader")
         assert asleep is not None
         awake = second if asleep is first else first
-        logged = await logged_answers(deployment)
+        sending = asyncio.create_task(send_paced(deployment, held_back, 4))
         await eventually(
-            partial(logged_answers, deployment), lambda n: n > logged + 2_000, what="more events"
+            partial(logged_answers, deployment), lambda n: n > 10_000, what="more events"
         )
         asleep.suspend()
         await sending
@@ -272,10 +278,16 @@ async def test_faust_s_own_command_works_and_serves_nothing(
     faust = ("faust", "-A", "processor.streaming.app", "worker")
     first = WorkerProcess(deployment, tmp_path, "first", command=faust)
     second = WorkerProcess(deployment, tmp_path, "second", command=faust)
+    await create_topics(deployment)
     with first, second:
         await send(deployment, surveys(deployment, [answer(n) for n in range(50)]))
         await until_answers(state, 50, within_s=60)
         for worker in (first, second):
+            await eventually(
+                partial(owned_by, state, worker),
+                within_s=60,
+                what=f"{worker.log_file.name} at work",
+            )
             connections = psutil.Process(worker.pid).net_connections()
             assert connections, "it talks to Kafka and Redis"
             assert [c.laddr for c in connections if c.status == psutil.CONN_LISTEN] == []
