@@ -1,14 +1,13 @@
 """What a metric says of one window: a value, the observations behind it, and how sure it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Counts = Mapping[str, int]
 """Measure name → how much was counted; a measure that is absent is 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A metric's value over one window, before it is put into a reading.
 
     Attributes:
@@ -27,4 +26,4 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     standard_error: float | None = None
-    lacks: bool = field(default=False, repr=False)
+    lacks: bool = False

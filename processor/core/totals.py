@@ -131,14 +131,6 @@ class WindowTotals:
         column = self._previous if previous else self._current
         return self._cells.read_some(series, CHANGES, column)
 
-    def counters(self, series: str) -> Counters:
-        """The counters of the current window."""
-        return self._cells.read((series,), self._current)[0]
-
-    def previous_counters(self, series: str) -> Counters:
-        """The counters of the window just before."""
-        return self._cells.read((series,), self._previous)[0]
-
     def families(self, series: str) -> frozenset[str]:
         """The families of a series that were ever counted, in whichever window."""
         return self._cells.families(series)

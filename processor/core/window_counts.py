@@ -96,7 +96,10 @@ class WindowCounts(Mapping[str, int]):
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """The value of this name, or the default where there is none."""
-        value = self._find(name)
+        counted = self._counters.get(name)
+        if counted is not None:
+            return counted
+        value = self._find_beside(name)
         return default if value is None else value
 
     def __contains__(self, name: object) -> bool:
@@ -114,8 +117,9 @@ class WindowCounts(Mapping[str, int]):
 
     def _find(self, name: str) -> int | None:
         counted = self._counters.get(name)
-        if counted is not None or not self._sources:
-            return counted
+        return self._find_beside(name) if counted is None else counted
+
+    def _find_beside(self, name: str) -> int | None:
         value = self._asked.get(name, _UNASKED)
         if value is _UNASKED:
             value = self._asked[name] = self._compute(name)

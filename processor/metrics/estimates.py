@@ -5,7 +5,6 @@ rounded once; where there is nothing to divide by it is ``None``, never 0 or NaN
 """
 
 import math
-from dataclasses import replace
 
 from processor.core.estimate import Counts, Estimate
 from processor.metrics.intervals import Interval, Z, adjusted_wald, mean_t, wilson
@@ -32,8 +31,8 @@ def share_of_base(part: int, whole: int) -> Estimate:
     Its Wilson interval where the part is within the whole; where it is not, as data that lacks
     something may have it, the value alone. Without a whole there is no value.
 
-    >>> share_of_base(25, 100).value, share_of_base(3, 2), share_of_base(1, 0).value
-    (25.0, Estimate(value=150.0, n=2, low=None, high=None, standard_error=None), None)
+    >>> share_of_base(25, 100).value, share_of_base(3, 2).value, share_of_base(1, 0).value
+    (25.0, 150.0, None)
     """
     if whole <= 0:
         return Estimate(None, 0)
@@ -78,7 +77,7 @@ def mean(
         ValueError: no n values have these sums.
 
     >>> mean(total=7, total_of_squares=49, n=1)
-    Estimate(value=7.0, n=1, low=None, high=None, standard_error=None)
+    Estimate(value=7.0, n=1, low=None, high=None, standard_error=None, lacks=False)
     """
     interval = mean_t(total, total_of_squares, n, per=per)
     if n == 0:
@@ -167,14 +166,14 @@ def sampled_percent(part: int, sampled: int, n: int) -> Estimate:
     >>> sampled_percent(1000, 4000, n=128_000).value
     25.0
     """
-    return replace(percent(part, sampled), n=n)
+    return percent(part, sampled)._replace(n=n)
 
 
 def tally(count: int) -> Estimate:
     """How many; nothing is 0.
 
     >>> tally(0)
-    Estimate(value=0, n=0, low=None, high=None, standard_error=None)
+    Estimate(value=0, n=0, low=None, high=None, standard_error=None, lacks=False)
     """
     return Estimate(count, count)
 
@@ -185,7 +184,7 @@ def _estimate(
     return Estimate(
         value,
         n,
-        low=max(scale * interval.low, lowest),
-        high=min(scale * interval.high, highest),
-        standard_error=scale * interval.standard_error,
+        max(scale * interval.low, lowest),
+        min(scale * interval.high, highest),
+        scale * interval.standard_error,
     )

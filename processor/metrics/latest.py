@@ -6,7 +6,6 @@ in the sample, so they hold what it leaves out.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from processor.core.estimate import Counts, Estimate
@@ -91,8 +90,7 @@ LATEST: Final[Mapping[str, Callable[[Counts], Estimate]]] = {
 
 
 def _latest(counts: Counts, survey: str, of_all: Callable[[Counts], Estimate]) -> Estimate:
-    return replace(
-        of_all(latest_answers(counts, survey)),
+    return of_all(latest_answers(counts, survey))._replace(
         n=counts.get(f"{survey}_latest.distinct", 0),
         lacks=lacks_answers(counts, survey),
     )

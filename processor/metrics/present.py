@@ -6,13 +6,13 @@ lack events see `processor.metrics.wholeness`; of how a reading is written, `ren
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from processor.core.estimate import Counts, Estimate
 from processor.core.totals import RollingTotals, WindowTotals
 from processor.core.window_counts import WindowCounts
 from processor.metrics.reads import Relevance
-from processor.metrics.registry import Metric
+from processor.metrics.registry import Currencies, Metric
 from processor.metrics.rendering import At, Reading, Row
 from processor.metrics.wholeness import WHOLE as NOTHING_LACKS
 from processor.metrics.wholeness import Wholeness, wholeness
@@ -39,7 +39,7 @@ class _Counts:
         before: of the one before; read when it is asked for, unless given.
     """
 
-    __slots__ = ("_before", "_series", "_totals", "now")
+    __slots__ = ("_before", "_currencies", "_series", "_totals", "now")
 
     def __init__(
         self, totals: WindowTotals, series: str, now: Counts, before: Counts | None = None
@@ -48,6 +48,7 @@ class _Counts:
         self._totals = totals
         self._series = series
         self._before = before
+        self._currencies: dict[tuple[Currencies, bool], Iterable[str]] = {}
 
     @property
     def before(self) -> Counts:
@@ -56,13 +57,13 @@ class _Counts:
             self._before = self._totals.previous_counts(self._series)
         return self._before
 
-
-class _Subject(NamedTuple):
-    """What readings of one window differ in."""
-
-    metric: Metric
-    series: str
-    currency: str | None
+    def currencies(self, metric: Metric, *, before: bool) -> Iterable[str]:
+        """The currencies that one of the windows holds; metrics search for the same ones."""
+        asked = metric.currencies, before
+        found = self._currencies.get(asked)
+        if found is None:
+            found = self._currencies[asked] = metric.currencies(self.before if before else self.now)
+        return found
 
 
 class _Known:
@@ -71,8 +72,8 @@ class _Known:
     Attributes:
         alone: whether nothing is known beside the counters.
         said: the names of the metrics that have a reading.
-        before: what metrics said of the window before, by metric and currency, for as long as its
-            counters stay the same; ``None`` where it has to be computed anew.
+        before: what metrics said of the window before, by name, or name and currency, for as long
+            as its counters stay the same; ``None`` where it has to be computed anew.
     """
 
     __slots__ = ("_counted", "_metrics", "_said", "alone", "before", "said")
@@ -80,14 +81,15 @@ class _Known:
     def __init__(self) -> None:
         self.alone = False
         self.said: set[str] = set()
-        self.before: dict[tuple[str, str | None], Estimate] | None = None
+        self.before: dict[str | tuple[str, str], Estimate] | None = None
         self._counted: frozenset[str] = frozenset()
         self._said = -1
         self._metrics: tuple[Metric, ...] = ()
 
     def metrics(self, counted: frozenset[str], relevance: Relevance) -> tuple[Metric, ...]:
         """The metrics to be asked, where something is known of these families."""
-        if len(self.said) != self._said or counted != self._counted:
+        is_new = counted is not self._counted and counted != self._counted
+        if is_new or len(self.said) != self._said:
             self._counted, self._said = counted, len(self.said)
             self._metrics = relevance.of(counted, self.said)
         return self._metrics
@@ -214,28 +216,30 @@ class Presenter:
                 ]
                 if _always(series, currency) or any(now.n or old.n for now, old in pairs):
                     for (_, at), (now, before) in zip(windows, pairs, strict=True):
-                        reading = self._reading(at, _Subject(metric, series, currency), now, before)
-                        rows[reading.key] = reading.row(revision)
+                        key = _key(metric, at.window, series, currency)
+                        old, incomplete = self._comparable(at.window, metric, now, before)
+                        reading = Reading(
+                            key, at, metric, series, currency, now, old, incomplete=incomplete
+                        )
+                        rows[key] = reading.row(revision)
         return dict(sorted(rows.items()))
 
     def _news_of(
         self, totals: WindowTotals, at: At, series: str, counts: _Counts, known: _Known
     ) -> Iterator[Reading]:
         """What one series says that is new, over one window."""
+        said, provisional = self._said, at.provisional
         for metric, currency, now, before in self._estimates(totals, series, counts, known):
-            if not (
-                now.n
-                or before.n
-                or _always(series, currency)
-                or _key(at, metric, series, currency) in self._said
-            ):
+            key = _key(metric, at.window, series, currency)
+            last = said.get(key)
+            if last is None and not (now.n or before.n or _always(series, currency)):
                 continue
-            reading = self._reading(at, _Subject(metric, series, currency), now, before)
-            says = (*_said(now), *_said(reading.before), at.provisional, reading.incomplete)
-            if self._said.get(reading.key) != says:
-                self._said[reading.key] = says
+            old, incomplete = self._comparable(at.window, metric, now, before)
+            says = (*now[:4], *old[:4], provisional, incomplete)
+            if last != says:
+                said[key] = says
                 known.said.add(metric.name)
-                yield reading
+                yield Reading(key, at, metric, series, currency, now, old, incomplete)
 
     def _estimates(
         self, totals: WindowTotals, series: str, counts: _Counts, known: _Known
@@ -258,15 +262,15 @@ class Presenter:
                 yield metric, None, nothing, nothing
                 continue
             if not metric.per_currency:
-                before = said_before.get((name, None))
+                before = said_before.get(name)
                 if before is None:
-                    before = said_before[name, None] = metric.compute(counts.before)
+                    before = said_before[name] = metric.compute(counts.before)
                 yield metric, None, metric.compute(now), before
                 continue
-            asked = self._asked_in(metric, series, now)
-            if (name, None) not in said_before:
-                said_before[name, None] = _UNKNOWN  # its currencies are known from now on
-                asked = self._asked_in(metric, series, counts.before)
+            asked = self._asked_in(metric, series, counts.currencies(metric, before=False))
+            if name not in said_before:
+                said_before[name] = _UNKNOWN  # its currencies are known from now on
+                self._asked_in(metric, series, counts.currencies(metric, before=True))
             for currency in asked:
                 before = said_before.get((name, currency))
                 if before is None:
@@ -275,8 +279,7 @@ class Presenter:
                 yield metric, currency, metric.compute_for(now, currency), before
 
     def _says_nothing(self, metric: Metric, counted: frozenset[str]) -> bool:
-        reads = self._relevance.reads[metric.name]
-        return not metric.per_currency and reads is not None and reads.isdisjoint(counted)
+        return not metric.per_currency and self._relevance.reads[metric.name].isdisjoint(counted)
 
     def _asked(
         self, series: str, windows: Iterable[_Counts]
@@ -286,27 +289,31 @@ class Presenter:
                 yield metric, None
                 continue
             for counts in windows:
-                self._asked_in(metric, series, counts.now)
-                self._asked_in(metric, series, counts.before)
+                self._asked_in(metric, series, counts.currencies(metric, before=False))
+                self._asked_in(metric, series, counts.currencies(metric, before=True))
             for currency in self._currencies[metric.name, series]:
                 yield metric, currency
 
-    def _asked_in(self, metric: Metric, series: str, counts: Counts) -> Iterable[str]:
-        """The currencies in which a metric is asked of a series, those of these counts included.
+    def _asked_in(self, metric: Metric, series: str, found: Iterable[str]) -> Iterable[str]:
+        """The currencies in which a metric is asked of a series, those found now included.
 
         One that left the window is asked for still, or its last reading would stay.
         """
         known = self._currencies.setdefault((metric.name, series), {})
-        known.update(dict.fromkeys(metric.currencies(counts)))
+        known.update(dict.fromkeys(found))
         return known
 
-    def _reading(self, at: At, subject: _Subject, now: Estimate, before: Estimate) -> Reading:
-        lacking = self._wholeness.get(at.window)
-        whole = lacking.get(subject.metric.name, NOTHING_LACKS) if lacking else NOTHING_LACKS
+    def _comparable(
+        self, window: str, metric: Metric, now: Estimate, before: Estimate
+    ) -> tuple[Estimate, bool]:
+        """The window before as far as it may be compared, and whether this one is incomplete."""
+        lacking = self._wholeness.get(window)
+        if not lacking:
+            return _UNKNOWN if before.lacks else before, now.lacks
+        whole = lacking.get(metric.name, NOTHING_LACKS)
         if whole.before or before.lacks:
             before = _UNKNOWN
-        incomplete = whole.incomplete or now.lacks
-        return Reading(_key(at, *subject), at, *subject, now, before, incomplete)
+        return before, whole.incomplete or now.lacks
 
     def _at(self, totals: WindowTotals, watermark_ms: int) -> At:
         return At(
@@ -347,14 +354,10 @@ def _beside(counts: Counts) -> frozenset[str]:
     return frozenset()
 
 
-def _key(at: At, metric: Metric, series: str, currency: str | None) -> str:
-    key = f"{metric.name}|{at.window}|{series}"
+def _key(metric: Metric, window: str, series: str, currency: str | None) -> str:
+    key = f"{metric.name}|{window}|{series}"
     return key if currency is None else f"{key}|{currency}"
 
 
 def _always(series: str, currency: str | None) -> bool:
     return series == WHOLE and currency is None
-
-
-def _said(estimate: Estimate) -> _Says:
-    return estimate.value, estimate.n, estimate.low, estimate.high

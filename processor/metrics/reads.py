@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from processor.core.estimate import Counts
 from processor.core.window_counts import WindowCounts
+from processor.metrics.asked import BY_CURRENCY
 from processor.metrics.registry import Metric
 
 _ANY_CURRENCY: Final = "USD"
@@ -44,16 +45,15 @@ def families_of(counts: Counts) -> set[str]:
     return {name.partition(".")[0] for name in counts}
 
 
-def families_read(metric: Metric) -> frozenset[str] | None:
-    """The families a metric reads; ``None`` where it searches all counters."""
+def families_read(metric: Metric) -> frozenset[str]:
+    """The families a metric reads; one that searches all counters looks for currencies."""
     watched = _Watched()
     if metric.per_currency:
         metric.compute_for(watched, _ANY_CURRENCY)
     else:
         metric.compute(watched)
-    if watched.searched:
-        return None
-    return frozenset(name.partition(".")[0] for name in watched.asked)
+    asked = watched.asked.union(BY_CURRENCY) if watched.searched else watched.asked
+    return frozenset(name.partition(".")[0] for name in asked)
 
 
 class Relevance:
@@ -81,8 +81,6 @@ class Relevance:
             found = self._found[key] = tuple(
                 metric
                 for metric in self._metrics
-                if metric.name in key[1]
-                or (reads := self.reads[metric.name]) is None
-                or not reads.isdisjoint(key[0])
+                if metric.name in key[1] or not self.reads[metric.name].isdisjoint(key[0])
             )
         return found

@@ -5,7 +5,7 @@ metric's beginning, a segment, a window's times.
 """
 
 import json
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -20,9 +20,22 @@ Row = dict[str, Any]
 
 _SEGMENTS: Final = 65_536
 _BOOLS: Final = ("false", "true")
+_NULL: Final = "null"
 
 
-class At(NamedTuple):
+class _Frame(NamedTuple):
+    """The parts of a text that all readings of a window and metric share, in their order."""
+
+    beginning: str
+    unit: str
+    confidence: str
+    times: str
+    provisional: str
+    as_of: str
+
+
+@dataclass(slots=True)
+class At:
     """What all readings of one window share at a tick.
 
     Attributes:
@@ -40,6 +53,23 @@ class At(NamedTuple):
     watermark_ms: int
     provisional: bool
     low_sample_under: int
+    _frames: dict[str, _Frame] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def frame(self, metric: Metric) -> _Frame:
+        """What the texts of a metric's readings share."""
+        found = self._frames.get(metric.name)
+        if found is None:
+            named = as_json({"metric": metric.name, "window": self.window})
+            start, end = _time(max(0, self.start_ms)), _time(self.end_ms)
+            found = self._frames[metric.name] = _Frame(
+                f'{named[:-1]},"segment":',
+                f',"unit":"{metric.unit.value}","n":',
+                f',"confidence":{CONFIDENCE if metric.interval else _NULL},"low_sample":',
+                f',"window_start":"{start}","window_end":"{end}","previous":',
+                f',"provisional":{_BOOLS[self.provisional]},"incomplete":',
+                f',"as_of":"{_time(self.watermark_ms)}"}}',
+            )
+        return found
 
 
 class Reading(NamedTuple):
@@ -97,19 +127,23 @@ class Reading(NamedTuple):
 
     def text(self, revision: int) -> str:
         """The JSON of `row`, without spaces."""
-        metric, at, now, before = self.metric, self.at, self.now, self.before
-        difference = differs(now, before)
-        currency = "" if self.currency is None else f'"currency":"{self.currency}",'
+        at, now, before = self.at, self.now, self.before
+        value, n, low, high = now[:4]
+        previous, change, difference = before.value, _change(now, before), differs(now, before)
+        frame = at.frame(self.metric)
+        currency = "" if self.currency is None else f',"currency":"{self.currency}"'
+        # Numbers are ints and floats, whose JSON is their repr.
         return (
-            f"{_beginning(metric.name, at.window)}{_segment_text(self.series)},{currency}"
-            f'"value":{_number(now.value)},{_unit(metric.unit.value)}{_number(now.n)},'
-            f'"low":{_number(now.low)},"high":{_number(now.high)},'
-            f'"confidence":{_CONFIDENCE if metric.interval else "null"},'
-            f'"low_sample":{_BOOLS[now.n < at.low_sample_under]},{_times(at)}'
-            f'{_number(before.value)},"change":{_number(_change(now, before))},'
-            f'"significant":{"null" if difference is None else _BOOLS[difference]},'
-            f'"provisional":{_BOOLS[at.provisional]},"incomplete":{_BOOLS[self.incomplete]},'
-            f'"revision":{revision},"as_of":"{_time(at.watermark_ms)}"}}'
+            f"{frame.beginning}{_segment_text(self.series)}{currency}"
+            f',"value":{_NULL if value is None else repr(value)}{frame.unit}{n}'
+            f',"low":{_NULL if low is None else repr(low)}'
+            f',"high":{_NULL if high is None else repr(high)}'
+            f"{frame.confidence}{_BOOLS[n < at.low_sample_under]}"
+            f"{frame.times}{_NULL if previous is None else repr(previous)}"
+            f',"change":{_NULL if change is None else repr(change)}'
+            f',"significant":{_NULL if difference is None else _BOOLS[difference]}'
+            f"{frame.provisional}{_BOOLS[self.incomplete]}"
+            f',"revision":{revision}{frame.as_of}'
         )
 
 
@@ -129,22 +163,6 @@ def _segment_text(series: str) -> str:
     return as_json(parse_segment_key(series))
 
 
-@lru_cache(1024)
-def _beginning(metric: str, window: str) -> str:
-    return f'{as_json({"metric": metric, "window": window})[:-1]},"segment":'
-
-
-@lru_cache(64)
-def _unit(unit: str) -> str:
-    return f'"unit":"{unit}","n":'
-
-
-@lru_cache(64)  # of each window, for as long as a tick takes
-def _times(at: At) -> str:
-    start, end = _time(max(0, at.start_ms)), _time(at.end_ms)
-    return f'"window_start":"{start}","window_end":"{end}","previous":'
-
-
 @lru_cache(256)  # a tick's readings share their times
 def _time(ms: int) -> str:
     return format_rfc3339(ms)
@@ -154,17 +172,3 @@ def _change(now: Estimate, before: Estimate) -> float | None:
     if now.value is None or before.value is None:
         return None
     return now.value - before.value
-
-
-_WRITERS: Final[dict[type, Callable[[Any], str]]] = {
-    int: int.__repr__,
-    float: float.__repr__,
-    type(None): lambda _: "null",
-}
-
-
-def _number(value: float | None) -> str:
-    return _WRITERS.get(type(value), json.dumps)(value)
-
-
-_CONFIDENCE: Final = _number(CONFIDENCE)
