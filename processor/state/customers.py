@@ -6,6 +6,7 @@ customer is remembered, so three of them hold everybody who ordered within it. T
 dropped whole, so forgetting costs nothing per customer.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from processor.state.pipelines import read_each
 
 _GENERATIONS: Final = 3
 _KEY_BYTES: Final = 8
+_HEAD: Final = struct.Struct("<HQI")
+"""Length of the key, the key, length of the entry."""
 _ASKED_AT_ONCE: Final = 2_000
 """Customers looked for with one command: Redis serves others between two."""
 
@@ -91,7 +94,7 @@ class StoredCustomers:
         asked = [(n, part) for n in reversed(self.newest.alive) for part in parts]
         replies = await read_each(
             self._redis,
-            [("HMGET", self._keys.customers(n), *map(field_of, part)) for n, part in asked],
+            [("HMGET", self._keys.customers(n), *map(_field_of, part)) for n, part in asked],
         )
         for (_, part), stored in zip(asked, replies, strict=True):
             found.update((c, s) for c, s in zip(part, stored, strict=True) if s is not None)
@@ -107,6 +110,15 @@ class StoredCustomers:
         return begun, set(newest.alive) - set(begun.alive)
 
 
-def field_of(customer: int) -> bytes:
+def encode_customers(customers: Mapping[int, bytes]) -> bytes:
+    """Customers to store in a flush, packed as sessions are."""
+    head = _HEAD.pack
+    parts: list[bytes] = []
+    for customer, entry in customers.items():
+        parts += (head(_KEY_BYTES, customer, len(entry)), entry)
+    return b"".join(parts)
+
+
+def _field_of(customer: int) -> bytes:
     """The field that a customer is stored in."""
     return customer.to_bytes(_KEY_BYTES, "little")

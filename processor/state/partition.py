@@ -21,7 +21,7 @@ from processor.core.config import EngineConfig
 from processor.core.panes import Tier
 from processor.core.segments import SegmentSet
 from processor.state.completeness import WHOLE, Completeness
-from processor.state.customers import Remembering, StoredCustomers, field_of
+from processor.state.customers import Remembering, StoredCustomers, encode_customers
 from processor.state.keys import Keys, PartitionKeys
 from processor.state.replies import raw, text
 from processor.state.samples import LONG_BYTES, LongFields, encode_samples
@@ -241,12 +241,9 @@ class PartitionStore:
             LONG_BYTES,
             generation.number,
             generation.since_ms,
-            len(changes.customers),
-            len(changes.ids),
+            encode_customers(changes.customers),
             encode_sessions(changes.sessions, changes.forgotten_sessions),
         ]
-        for customer, entry in changes.customers.items():
-            arguments += (field_of(customer), entry)
         for remembered in changes.ids:
             arguments += (
                 remembered.generation,

@@ -12,10 +12,10 @@
 --       samples to append: (pane, field, entries) …, each with its length before it,
 --       samples that were merged: (pane, field, bytes to replace, replacement) …, likewise,
 --       a length that is long for a sample,
---       generation of customers, since when, number of customers c,
---       number of generations g,
---       sessions: (key, entry) …, each with its length before it, an empty entry to forget one,
---       then c × (customer, entry), then g × (number, ids, contents)
+--       generation of customers, since when,
+--       customers: (key, entry) …, likewise,
+--       sessions: (key, entry) …, likewise, an empty entry to forget one,
+--       then for each generation of ids: number, ids, contents
 -- Returns {'ok', customers in the generation, then pane, field, length of each long sample …} |
 --         {'fenced', epoch stored} | {'moved', offset stored}.
 --
@@ -111,39 +111,41 @@ while s <= #samples do
   end
 end
 
-local at = 19
-if tonumber(ARGV[16]) > 0 then
-  local customers = base .. 'customers:' .. ARGV[14]
-  for _ = 1, tonumber(ARGV[16]) do
-    redis.call('HSET', customers, ARGV[at], ARGV[at + 1])
-    at = at + 2
+-- Keys with entries, one behind the other, to store; and keys whose entry is empty, to forget.
+local function unpacked(packed)
+  local stored, forgotten, at = {}, {}, 1
+  while at <= #packed do
+    local key, entry
+    key, entry, at = struct.unpack('<Hc0Ic0', packed, at)
+    if entry == '' then
+      forgotten[#forgotten + 1] = key
+    else
+      stored[#stored + 1] = key
+      stored[#stored + 1] = entry
+    end
   end
+  return stored, forgotten
+end
+-- Some hundred with one command: each takes longer than what it does.
+local function of_many(command, key, words)
+  for first = 1, #words, 1000 do
+    redis.call(command, key, unpack(words, first, math.min(first + 999, #words)))
+  end
+end
+
+if ARGV[16] ~= '' then
+  local customers = base .. 'customers:' .. ARGV[14]
+  of_many('HSET', customers, (unpacked(ARGV[16])))
   redis.call('HSET', meta, 'customers', ARGV[14], 'customers_since', ARGV[15])
   answer[2] = redis.call('HLEN', customers)
 end
-for _ = 1, tonumber(ARGV[17]) do
+local sessions_stored, sessions_forgotten = unpacked(ARGV[17])
+of_many('HSET', sessions, sessions_stored)
+of_many('HDEL', sessions, sessions_forgotten)
+for at = 18, #ARGV, 3 do
   redis.call('SADD', generations, ARGV[at])
   redis.call('APPEND', base .. 'ids:' .. ARGV[at], ARGV[at + 1])
   redis.call('APPEND', base .. 'contents:' .. ARGV[at], ARGV[at + 2])
-  at = at + 3
-end
-local packed, p, stored_sessions, forgotten = ARGV[18], 1, {}, {}
-while p <= #packed do
-  local key, entry
-  key, entry, p = struct.unpack('<Hc0Ic0', packed, p)
-  if entry == '' then
-    forgotten[#forgotten + 1] = key
-  else
-    stored_sessions[#stored_sessions + 1] = key
-    stored_sessions[#stored_sessions + 1] = entry
-  end
-end
--- Some hundred with one command: each takes longer than what it does.
-for first = 1, #stored_sessions, 1000 do
-  redis.call('HSET', sessions, unpack(stored_sessions, first, math.min(first + 999, #stored_sessions)))
-end
-for first = 1, #forgotten, 1000 do
-  redis.call('HDEL', sessions, unpack(forgotten, first, math.min(first + 999, #forgotten)))
 end
 
 local n = redis.call('HINCRBY', meta, 'log', 1)
