@@ -117,7 +117,18 @@ class RandomFaults:
                 self.gave_up_starting += 1
                 worker.start()
 
+    async def until_all_count(self) -> None:
+        """Returns when each worker has partitions, also one that has to be started again."""
+
+        async def each_has_some() -> bool:
+            self._supervise()
+            owners = set((await self._scenario.owners()).values())
+            return owners == {worker.pid for worker in self._workers}
+
+        await eventually(each_has_some, within_s=RESUME_WITHIN_S, what="partitions for each worker")
+
     async def _kill_worker(self) -> list[Part]:
+        self._supervise()  # it may have given up starting since
         victim = self._random.choice(self._workers)
         owners = await self._scenario.owners()
         hurt = [part for part, pid in owners.items() if pid == victim.pid]
@@ -126,6 +137,7 @@ class RandomFaults:
         return hurt
 
     async def _suspend_worker(self) -> list[Part]:
+        self._supervise()
         victim = self._random.choice(self._workers)
         owners = await self._scenario.owners()
         victim.suspend()

@@ -136,9 +136,10 @@ class WorkerProcess:
         self._process.wait()
 
     def discard(self) -> None:
-        """Ends it, if it runs."""
-        if self.running:
-            self.kill()
+        """Ends it, if it runs; it may just be ending by itself."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def suspend(self) -> None:
         """Stops its clock: it holds everything and does nothing."""
