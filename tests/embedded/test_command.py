@@ -9,8 +9,9 @@ import redis
 
 from processor.embedded.kafka import _registered_brokers
 from tests.embedded.processes import mentioning
+from tests.harness.waiting import PATIENCE
 
-_SECONDS = 60
+_SECONDS = 60 * PATIENCE
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

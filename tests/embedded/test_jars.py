@@ -17,8 +17,9 @@ import pytest
 
 from processor.embedded.jars import KAFKA_VERSION, Jar, cache_folder, jar_folder, locked_jars
 from processor.embedded.kafka import prepare
+from tests.harness.waiting import PATIENCE
 
-_SECONDS = 120
+_SECONDS = 120 * PATIENCE
 
 
 @dataclass

@@ -10,8 +10,9 @@ from aiokafka.errors import MessageSizeTooLargeError
 from processor.embedded.kafka import EmbeddedKafka
 from processor.embedded.server import EmbeddedServerError
 from tests.embedded.processes import exists, mentioning
+from tests.harness.waiting import PATIENCE
 
-_SECONDS = 30
+_SECONDS = 30 * PATIENCE
 
 
 async def produce(

@@ -17,8 +17,9 @@ import redis
 
 from processor.embedded.redis import EmbeddedRedis
 from tests.embedded.processes import exists, survivors
+from tests.harness.waiting import PATIENCE
 
-_SECONDS = 60
+_SECONDS = 60 * PATIENCE
 
 # A parent: starts servers, says what it started, and then does what the test is about.
 _PARENT = """
