@@ -59,7 +59,7 @@ def _coarsen(finer: Seconds, pane_ms: int) -> Seconds:
         for series, measures in by_series.items():
             total = pane.get(series)
             if total is None:
-                pane[series] = dict(measures)
+                pane[series] = {measure: n for measure, n in measures.items() if n}
                 continue
             for measure, n in measures.items():
                 total[measure] = total.get(measure, 0) + n
@@ -81,4 +81,7 @@ def merge_deltas(target: PaneDeltas, more: PaneDeltas) -> None:
     for cell, by_series in more.items():
         pane = target.setdefault(cell, {})
         for series, measures in by_series.items():
-            add_into(pane.setdefault(series, {}), measures)
+            if series in pane:
+                add_into(pane[series], measures)
+            else:
+                pane[series] = {measure: n for measure, n in measures.items() if n}

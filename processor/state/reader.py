@@ -31,6 +31,9 @@ _FIELDS_AT_ONCE: Final = 50_000
 """About how many counters are read in one round trip: some megabytes."""
 
 _FOLLOW_COUNT: Final = 100
+_TEXT_VALUE: Final = b':"'
+"""In every log entry with a delta that is told as text, as Lua's numbers would not hold it."""
+
 _SAMPLE: Final = MARK.encode()
 _STATUS: Final = ("clock", "watermark", "open_sessions", "complete_from", "rebuild_to")
 """What a flush says of its partition, in its log entry and in the partition's meta."""
@@ -268,12 +271,11 @@ class _Loading:
 
 def decode_deltas(payload: bytes) -> PaneDeltas:
     """The deltas of a log entry, as they were flushed."""
-    deltas: PaneDeltas = {}
-    for name, by_series in json.loads(payload).items():
-        deltas[_cell(name)] = {
-            series: {measure: int(n) for measure, n in measures.items()}
-            for series, measures in by_series.items()
-        }
+    deltas: PaneDeltas = {_cell(name): found for name, found in json.loads(payload).items()}
+    if _TEXT_VALUE in payload:
+        for by_series in deltas.values():
+            for measures in by_series.values():
+                measures.update({measure: int(n) for measure, n in measures.items()})
     return deltas
 
 

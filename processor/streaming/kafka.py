@@ -34,7 +34,7 @@ def readings_producer(kafka: KafkaSettings) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         **client_options(kafka),
         transactional_id=f"{kafka.group}.publisher",
-        compression_type="lz4",
+        compression_type="zstd",  # aiokafka's lz4 is of level 9: four times as long, for more bytes
         linger_ms=5,
         max_batch_size=_READINGS_BATCH_BYTES,
     )

@@ -194,12 +194,12 @@ class Publisher:
             told += len(rows)
         return told
 
-    async def _slice(self, news: Iterator[Reading], watched: list[Row]) -> dict[str, str]:
+    async def _slice(self, news: Iterator[Reading], watched: list[Row]) -> dict[bytes, bytes]:
         """The next readings as JSON by key; those that an alert watches are put by as rows."""
-        rows: dict[str, str] = {}
+        rows: dict[bytes, bytes] = {}
         pace = Pace()
         for reading in news:
-            rows[reading.key] = reading.text(self._revision)
+            rows[reading.key.encode()] = reading.text(self._revision).encode()
             if self._alerts.wants(reading.metric.name, reading.at.window, reading.series):
                 watched.append(reading.row(self._revision))
             if len(rows) == SLICE:
@@ -301,7 +301,7 @@ class Publisher:
 
     async def _write_redis(
         self,
-        rows: Mapping[str, str],
+        rows: Mapping[bytes, bytes],
         evaluation: Evaluation,
         view: "_View",
         time_ms: int,
@@ -332,7 +332,7 @@ class Publisher:
             self._stored_revision = self._revision
         return bool(published)
 
-    def _updates_length(self, rows: Mapping[str, str]) -> int:
+    def _updates_length(self, rows: Mapping[bytes, bytes]) -> int:
         """How many entries the stream keeps, with one of these readings."""
         if rows:
             self._told_bytes.append(sum(map(len, rows.values())))

@@ -28,13 +28,13 @@ class ReadingsTopic:
         self._topic = topic
         self._partitioner = DefaultPartitioner()
         self._partitions: list[int] = []
-        self._partition_of: dict[str, int] = {}
+        self._partition_of: dict[bytes, int] = {}
 
-    async def write(self, rows: Mapping[str, str]) -> None:
+    async def write(self, rows: Mapping[bytes, bytes]) -> None:
         """Write readings in one transaction.
 
         Args:
-            rows: JSON by key.
+            rows: JSON by key, both encoded.
 
         Raises:
             aiokafka.errors.KafkaError: the broker is away or refuses, or another leader has begun.
@@ -43,9 +43,8 @@ class ReadingsTopic:
         if partitions != self._partitions:
             self._partitions, self._partition_of = partitions, {}
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
-        for key, row in rows.items():
-            record = key.encode(), row.encode()
-            by_partition.setdefault(self._partition(key, record[0]), []).append(record)
+        for record in rows.items():
+            by_partition.setdefault(self._partition(record[0]), []).append(record)
         async with self._producer.transaction():
             sent = [
                 await self._send(batch, partition)
@@ -54,10 +53,10 @@ class ReadingsTopic:
             ]
             await asyncio.gather(*sent)
 
-    def _partition(self, key: str, encoded: bytes) -> int:
+    def _partition(self, key: bytes) -> int:
         partition = self._partition_of.get(key)
         if partition is None:  # the same as any producer's that is told none
-            partition = self._partitioner(encoded, self._partitions, self._partitions)
+            partition = self._partitioner(key, self._partitions, self._partitions)
             self._partition_of[key] = partition
         return partition
 
