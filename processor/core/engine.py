@@ -8,7 +8,7 @@ at C speed; a batch with an event out of the allowed times, or written with anot
 The event clock runs in whole seconds: the start of the second of the latest event.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -23,7 +23,6 @@ from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
 from processor.core.event_times import SECOND, EventTimes, occurred_at
-from processor.core.identity import keyed_digests
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
@@ -91,6 +90,7 @@ class PartitionEngine:
                 timeout_ms=config.session_timeout_ms,
                 longest_ms=config.session_longest_ms,
                 lateness_ms=config.lateness_ms,
+                identity_key=config.identity_key,
             )
         self._count_session = count_session
         self._tiers = config.tiers
@@ -106,7 +106,7 @@ class PartitionEngine:
         self._looks_at_each = (
             self._bases is not None or self.sessions is not None or self._observing.is_needed
         )
-        self._corrections: dict[tuple[int, Dimensions], dict[str, int]] = {}
+        self._corrections: dict[tuple[int, Dimensions], defaultdict[str, int]] = {}
         self._stats: Counter[str] = Counter()
         self._settled_ms = 0
 
@@ -376,7 +376,7 @@ class PartitionEngine:
     def _acted(self, batch: Batch, dimensions: Iterable[Dimensions]) -> Iterable[Acted]:
         events = batch.events
         return zip(
-            keyed_digests(map(_session_id, events), self.config.identity_key, 16),
+            map(_session_id, events),
             self._times.of_events(batch),
             map(BITS.__getitem__, map(_action, events)),
             map(xxhash.xxh3_64_intdigest, map(str.encode, map(_event_id, events))),
@@ -393,6 +393,6 @@ class PartitionEngine:
             place = first_ms - first_ms % SECOND_MS, dimensions
             counted = self._corrections.get(place)
             if counted is None:
-                counted = self._corrections[place] = {}
+                counted = self._corrections[place] = defaultdict(int)
             for measure, n in count_session(outcome):
-                counted[measure] = counted.get(measure, 0) + sign * n
+                counted[measure] += sign * n

@@ -12,10 +12,11 @@ units and carries its currency: ``order.minor.USD``.
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from processor.core.config import SurveyResponses
 from processor.core.observation import Observation
+from processor.core.session_history import CARTED, CONVERTED, ORDERED, Outcome
 from processor.metrics.latest_measures import observing_latest
 from processor.metrics.own_definition import OwnMetric
 from processor.metrics.own_plan import plan_with
@@ -28,7 +29,6 @@ __all__ = [
     "PLANS",
     "Increments",
     "MeasurePlan",
-    "SessionOutcome",
     "count_session",
     "duration_squares",
     "plan_of",
@@ -125,33 +125,7 @@ def plan_of(
     return plan_with(plan, own)
 
 
-class SessionOutcome(Protocol):
-    """What a closed session came to.
-
-    Attributes:
-        first_ms: time of the first action, milliseconds since 1970.
-        last_ms: time of the last, not before the first.
-        page_views: how many pages were viewed.
-        converted: whether there was a conversion or an order.
-        ordered: whether there was an order.
-        carted: whether something was put into the cart.
-    """
-
-    @property
-    def first_ms(self) -> int: ...  # noqa: D102 - above
-    @property
-    def last_ms(self) -> int: ...  # noqa: D102
-    @property
-    def page_views(self) -> int: ...  # noqa: D102
-    @property
-    def converted(self) -> bool: ...  # noqa: D102
-    @property
-    def ordered(self) -> bool: ...  # noqa: D102
-    @property
-    def carted(self) -> bool: ...  # noqa: D102
-
-
-def count_session(outcome: SessionOutcome) -> Increments:
+def count_session(outcome: Outcome) -> Increments:
     """What a closed session adds to the pane of its first action.
 
     The square of the duration is kept in two counters: see `square_counters`.
@@ -162,30 +136,28 @@ def count_session(outcome: SessionOutcome) -> Increments:
     Raises:
         ValueError: it ends before it begins.
     """
-    duration_ms = outcome.last_ms - outcome.first_ms
+    first_ms, last_ms, page_views, bits, _ = outcome
+    duration_ms = last_ms - first_ms
     if duration_ms < 0:
         raise ValueError(
-            f"a session ends {-duration_ms} ms before it begins (first {outcome.first_ms}, "
-            f"last {outcome.last_ms})"
+            f"a session ends {-duration_ms} ms before it begins (first {first_ms}, last {last_ms})"
         )
-    counted = _count_flags(
-        min(outcome.page_views, _GA4_ENGAGED_VIEWS),
-        outcome.converted,
-        outcome.ordered,
-        outcome.carted,
-        duration_ms >= _GA4_ENGAGED_MS,
-    )
+    views = min(page_views, _GA4_ENGAGED_VIEWS)
+    counted = _count_flags(views, bits, duration_ms >= _GA4_ENGAGED_MS)
     if not duration_ms:
         return counted
-    squared = (part for part in square_counters("session.duration", duration_ms) if part[1])
-    return (*counted, ("session.duration_ms", duration_ms), *squared)
+    duration = "session.duration_ms", duration_ms
+    low, high = square_counters("session.duration", duration_ms)
+    if not high[1]:  # of most sessions, and then the rest is not 0
+        return (*counted, duration, low)
+    return (*counted, duration, low, high) if low[1] else (*counted, duration, high)
 
 
 @cache
-def _count_flags(
-    views: int, converted: bool, ordered: bool, carted: bool, long: bool
-) -> Increments:
+def _count_flags(views: int, bits: int, long: bool) -> Increments:
     """What a closed session adds beside its duration; of more than two views, two will do."""
+    ordered, carted = bool(bits & ORDERED), bool(bits & CARTED)
+    converted = ordered or bool(bits & CONVERTED)
     engaged = long or views >= _GA4_ENGAGED_VIEWS or converted
     counted = (
         ("session.closed", 1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from processor.core.bases import BasePlan
@@ -47,14 +48,20 @@ class MeasurePlan:
     base: BasePlan | None = None
 
 
-def square_counters(family: str, value_ms: int) -> Increments:
+def square_counters(family: str, value_ms: int) -> tuple[tuple[str, int], tuple[str, int]]:
     """The square of a duration as two counters, its low 32 bits and the rest.
 
     One counter of squared milliseconds would pass 2⁶³ after some thousand days. The two add
     separately, and `squares` puts their sums together again, exactly.
     """
+    low, high = _square_names(family)
     square = value_ms * value_ms
-    return (f"{family}_sq_lo", square & _LOW_MASK), (f"{family}_sq_hi", square >> _LOW_BITS)
+    return (low, square & _LOW_MASK), (high, square >> _LOW_BITS)
+
+
+@cache
+def _square_names(family: str) -> tuple[str, str]:
+    return f"{family}_sq_lo", f"{family}_sq_hi"
 
 
 def squares(counts: Mapping[str, int], family: str) -> int:

@@ -2,26 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
+from processor.core.session_history import CARTED, CONVERTED, ORDERED, Outcome
 from processor.metrics.measures import PLANS, Increments, count_session
 
 Event = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A closed session."""
-
-    first_ms: int
-    last_ms: int
-    page_views: int
-    converted: bool
-    ordered: bool
-    carted: bool
 
 
 def increments(item: Event | Outcome) -> Increments:
@@ -94,14 +82,12 @@ actions: st.SearchStrategy[Event] = st.fixed_dictionaries(
 @st.composite
 def _outcomes(draw: st.DrawFn) -> Outcome:
     first_ms = draw(st.integers(0, 2 * 10**12))
-    ordered = draw(st.booleans())
     return Outcome(
         first_ms=first_ms,
         last_ms=first_ms + draw(st.one_of(st.integers(0, 20_000), st.integers(0, 86_400_000))),
         page_views=draw(st.integers(0, 4)),
-        converted=ordered or draw(st.booleans()),
-        ordered=ordered,
-        carted=draw(st.booleans()),
+        bits=sum(draw(st.sets(st.sampled_from([CONVERTED, ORDERED, CARTED])))),
+        dimensions=(),
     )
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.core.estimate import Estimate
+from processor.core.session_history import Outcome
 from processor.metrics.catalogue import get
 from processor.metrics.intervals import t_quantile
-from tests.metrics.events import Event, Outcome, counted, outcomes
+from tests.metrics.events import Event, counted, outcomes
 
 
 def check(estimate: Estimate, values: list[float], lowest: float, highest: float) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.core.estimate import Estimate
+from processor.core.session_history import Outcome
 from processor.metrics.catalogue import CATALOGUE, Metric, configured, get
-from tests.metrics.events import Event, Outcome, added, counted, items
+from tests.metrics.events import Event, added, counted, items
 
 GA4 = configured(bounce_mode="ga4")["bounce_rate"]
 METRICS = {**CATALOGUE, "bounce_rate under ga4": GA4}
