@@ -140,16 +140,17 @@ class Cells:
             at = end
         return found
 
-    def read_some(self, series: str, names: Iterable[str], column: Numbers) -> dict[str, int]:
+    def read_some(self, series: str, names: Collection[str], column: Numbers) -> dict[str, int]:
         """A few counters of a series that a column holds; those that are 0 are not among them."""
         known = self._by_series.get(series)
         if known is None:
             return {}
-        if known.high:
-            (counters,) = self.read((series,), column)
-            return {name: counters[name] for name in names if name in counters}
-        cells = ((name, known.get(name)) for name in names)
-        return {name: n for name, cell in cells if cell is not None and (n := int(column[cell]))}
+        parts = {name: int(column[known[name]]) for name in names if name in known}
+        for name in known.high:
+            measure = name.removeprefix(_HIGH)
+            if measure in names:
+                parts[measure] += int(column[known[name]]) << _LOW_BITS
+        return {name: n for name, n in parts.items() if n}
 
     def find(self, series: str, cells: CellNumbers, counts: Narrow) -> dict[str, int]:
         """The counters of a series among columns of few cells, in ascending order."""
