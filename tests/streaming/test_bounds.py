@@ -112,7 +112,7 @@ async def test_a_producer_that_cannot_send_is_given_up_whole(
         began = time.monotonic()
         with pytest.raises(TimeoutError, match="stopping a producer"):
             await stop_producer(producer, 0.2)
-        assert time.monotonic() - began < 10  # a request alone may take 30 s
+        assert time.monotonic() - began < 25  # a request alone may take 30 s
         with pytest.raises(Exception, match="given up"):
             await unsent
         await no_other_tasks()

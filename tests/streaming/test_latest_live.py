@@ -63,8 +63,11 @@ async def test_latest_answers_over_kills_are_those_of_brute_force(
             if end < len(events):
                 worker.kill()
                 worker.start()
-    rows = (await state.tick()).rows
-    assert not any(row["incomplete"] for row in rows.values())
+        rows = await eventually(
+            state.readings,
+            lambda rows: not any(row["incomplete"] for row in rows.values()),
+            what="nothing incomplete",
+        )
     assert rows["nps|1h|all"]["n"] < sum(event["survey"] == "nps" for event in events)
 
 
@@ -103,5 +106,8 @@ async def test_a_window_with_answers_from_before_the_setting_says_that_it_is_inc
             return {w: tuple(map(row.get, ("value", "n", "incomplete"))) for w, row in nps.items()}
 
         await eventually(rows, partial(eq, said), within_s=30, what="incomplete where it is")
-        cli = (await state.readings())["cli|1h|all"]
-        assert not cli["incomplete"], "of all answers, as ever"
+        await eventually(
+            state.readings,
+            lambda rows: "cli|1h|all" in rows and not rows["cli|1h|all"]["incomplete"],
+            what="the readings of all answers whole, as ever",
+        )

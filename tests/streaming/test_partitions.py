@@ -16,7 +16,7 @@ from processor.streaming import owned
 from processor.streaming import partitions as module
 from processor.streaming.deadletter import DeadLetter
 from tests.harness.state import StoredState
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.streaming.owning import SURVEYS, KeptLetters, LogConsumer, answer, owning
 
 
@@ -63,7 +63,7 @@ async def test_an_agent_that_waits_for_a_flush_goes_on_when_the_partition_is_los
     await eventually(_pending(consumer), lambda n: n == 50, what="the batch folded")
     assert not agent.done()
     consumer.partitions.release([SURVEYS])
-    await asyncio.wait_for(agent, 5)
+    await asyncio.wait_for(agent, 5 * PATIENCE)
 
 
 def _pending(consumer: LogConsumer) -> Callable[[], Awaitable[int]]:
@@ -218,7 +218,7 @@ def _lost(consumer: LogConsumer) -> Callable[[], Awaitable[bool]]:
 
 async def test_a_claim_while_redis_is_away_is_made_when_it_is_back(redis_prefix: str) -> None:
     with EmbeddedRedis() as server:
-        client = async_client(server.url, timeout_s=0.5, retries=0)
+        client = async_client(server.url, retries=0)
         prefix = redis_prefix.rstrip(":")
         consumer = owning(client, prefix)
         consumer.log = [answer(n) for n in range(3)]
@@ -227,8 +227,8 @@ async def test_a_claim_while_redis_is_away_is_made_when_it_is_back(redis_prefix:
         claiming = asyncio.create_task(consumer.perform_seek())
         done, _ = await asyncio.wait([claiming], timeout=1)
         assert not done, claiming.exception()
-        server.start()
-        await asyncio.wait_for(claiming, 10)
+        await asyncio.to_thread(server.start)
+        await asyncio.wait_for(claiming, 10 * PATIENCE)
         async with flushing(consumer):
             await consumer.deliver()
             await eventually(lambda: counted(client, prefix), lambda n: n == 3, what="3 counted")

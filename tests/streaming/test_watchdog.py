@@ -24,10 +24,16 @@ STALLS = {
 }
 
 
-def faulty(deployment: Deployment, folder: Path, fault: str, port: int | None) -> WorkerProcess:
+def faulty(
+    deployment: Deployment,
+    folder: Path,
+    fault: str,
+    port: int | None,
+    stall_after_s: int = STALL_AFTER_S,
+) -> WorkerProcess:
     settings = {
         "KAFKA__REQUEST_TIMEOUT_S": "6",
-        "WORKER__STALL_AFTER_S": str(STALL_AFTER_S),
+        "WORKER__STALL_AFTER_S": str(stall_after_s),
         **({} if port is None else {"WORKER__HEALTH_PORT": str(port)}),
     }
     command = ("processor.cli", "worker") if not fault else ("tests.harness.faulty", fault)
@@ -46,14 +52,14 @@ async def test_a_blocked_loop_is_not_live_and_ends_the_worker(
 ) -> None:
     port = free_port()
     checks = HealthChecks(port)
-    with faulty(deployment, tmp_path, "blocked_loop", port) as worker:
+    # After 5 s the loop is late: there is time to see that before the worker ends.
+    with faulty(deployment, tmp_path, "blocked_loop", port, stall_after_s=15) as worker:
         await checks.until_ready()
         await send_answers(deployment)
-        # It answers while the loop stands still, if there is time between late and ended.
         await checks.until_not("event_loop", "has not run for")
         assert worker.wait(within_s=60) == 1
         (line,) = worker.log_lines("stalled: ")
-        assert "the event loop has not run for 6 s" in line
+        assert "the event loop has not run for 15 s" in line
         assert worker.log_lines("time.sleep"), "the main thread's stack names the culprit"
 
 
