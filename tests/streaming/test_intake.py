@@ -4,13 +4,16 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
+from processor.core.panes import HOUR_MS
 from schemas.errors import ErrorCode
 from tests.harness.kafka import Record, end_offsets, producing, read_all, send
 from tests.harness.state import StoredState
@@ -163,7 +166,7 @@ async def test_a_record_too_large_for_a_dead_letter_does_not_stop_the_events_beh
     """Compressed it was small enough for its own topic."""
     topic, key = deployment.topic("survey-response"), channel.encode()
     before, after = answers(channel, 2)
-    sent_ms = now_ms() - 7_000
+    sent_ms = now_ms() - HOUR_MS  # at no other test's time
     bad = Record(
         topic,
         key + b"k" * 3_000_000 if large == "key" else key,
@@ -194,6 +197,11 @@ async def test_a_broker_that_takes_no_large_dead_letters_gets_the_start_of_it(
     limit = {"max.message.bytes": "30000"}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{topic}.dlq", limit)])
     await admin.close()
+    await eventually(
+        lambda: takes_large(deployment, f"{topic}.dlq"),
+        lambda takes: takes == [],
+        what="the limit in force, a moment after it was set",
+    )
     await send(deployment, [Record(topic, b"k", b"y" * 200_000, timestamp_ms=sent_ms)])
     small = [Record(topic, b"k", b"{", timestamp_ms=sent_ms + n) for n in range(1, 30)]
     await send(deployment, small)
@@ -209,6 +217,17 @@ async def test_a_broker_that_takes_no_large_dead_letters_gets_the_start_of_it(
     for n in range(1, 30):
         whole = await letter_at(deployment, topic, sent_ms + n)
         assert whole.value == b"{"
+
+
+async def takes_large(deployment: Deployment, topic: str) -> list[int]:
+    """The partitions that take more than 30 kB at once."""
+    taken = []
+    async with producing(deployment, compression_type=None) as producer:
+        for number in sorted(await producer.partitions_for(topic)):
+            with suppress(MessageSizeTooLargeError):
+                await producer.send_and_wait(topic, b"z" * 40_000, partition=number)
+                taken.append(number)
+    return taken
 
 
 async def letter_at(deployment: Deployment, topic: str, sent_ms: int) -> Any:
