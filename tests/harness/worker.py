@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 
 _LOG_TAIL: Final = 4_000
 _READY: Final = "ready, counting"
@@ -164,8 +164,9 @@ class WorkerProcess:
         return code, time.monotonic() - began
 
     def wait(self, within_s: float) -> int:
-        """Waits until it ends by itself: its exit code."""
+        """Waits until it ends by itself, `PATIENCE` times as long: its exit code."""
         assert self._process is not None
+        within_s *= PATIENCE
         try:
             return self._process.wait(within_s)
         except subprocess.TimeoutExpired:

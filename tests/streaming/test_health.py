@@ -65,7 +65,7 @@ async def test_redis_that_hangs_is_told_and_costs_no_partition(
             # Nobody claimed anything anew: the group never noticed.
             assert [(await state.meta(*p))["epoch"] for p in await state.partitions()] == owners
             assert len(worker.log_lines("ready, counting")) == 1
-            assert worker.terminate(within_s=10)[0] == 0
+            assert worker.terminate(within_s=30)[0] == 0
         await client.aclose()
 
 
@@ -110,7 +110,7 @@ async def test_the_start_says_what_it_waits_for(deployment: Deployment, tmp_path
     with WorkerProcess(deployment, tmp_path, settings=settings, command=command) as worker:
         await checks.until_not("worker", "waiting for Kafka and Redis")
         assert await checks.live() == 200
-        code, _ = worker.terminate(within_s=10)
+        code, _ = worker.terminate(within_s=30)
         assert code == 0, worker.log()
 
 

@@ -72,7 +72,7 @@ class Chaos:
                 self.b.start()
             if number == _B_UNTIL:
                 await self.b.until_ready()
-                code, _ = self.b.terminate(within_s=10)
+                code, _ = self.b.terminate(within_s=30)
                 assert code == 0, self.b.log()
             await self._until_counted(moment)
             victim = self._random.choice([w for w in (self.a, self.b) if w.running])
@@ -151,7 +151,7 @@ async def survives(
         )
         expected = ExpectedCounts(log, times)
         await check(deployment, state, expected)
-        code, _ = chaos.a.terminate(within_s=10)
+        code, _ = chaos.a.terminate(within_s=30)
         assert code == 0
 
 

@@ -168,4 +168,4 @@ async def test_once_more_while_it_stops(deployment: Deployment, tmp_path: Path, 
         while worker.running:
             os.kill(worker.pid, signal.SIGTERM)
             await asyncio.sleep(0.005)
-        assert worker.wait(within_s=WITHIN_S * PATIENCE) == 0, worker.log()
+        assert worker.wait(within_s=WITHIN_S) == 0, worker.log()

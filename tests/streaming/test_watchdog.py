@@ -110,4 +110,4 @@ async def test_a_worker_that_slept_goes_on(
             await eventually(lambda: state.stat("counted"), (first + 40).__le__, what="all counted")
         assert worker.running
         assert not worker.log_lines("stalled")
-        assert worker.terminate(within_s=10)[0] == 0
+        assert worker.terminate(within_s=30)[0] == 0

@@ -78,7 +78,7 @@ async def test_repeats_across_a_restart_count_once(
         worker.start()
         await send(deployment, surveys(deployment, [*events, answer(200)]))
         await until_answers(state, 201)
-        worker.terminate(within_s=10)
+        worker.terminate(within_s=30)
         worker.start()
         await send(deployment, surveys(deployment, [*events, answer(200), answer(201)]))
         await until_answers(state, 202)
@@ -291,4 +291,4 @@ async def test_faust_s_own_command_works_and_serves_nothing(
             connections = psutil.Process(worker.pid).net_connections()
             assert connections, "it talks to Kafka and Redis"
             assert [c.laddr for c in connections if c.status == psutil.CONN_LISTEN] == []
-        assert first.terminate(within_s=10)[0] == 0
+        assert first.terminate(within_s=30)[0] == 0
