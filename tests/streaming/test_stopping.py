@@ -97,6 +97,7 @@ async def a_member_that_holds(deployment: Deployment) -> AsyncIterator[asyncio.E
         bootstrap_servers=deployment.bootstrap,
         group_id=f"{deployment.topic_prefix}group",
         partition_assignment_strategy=[RoundRobinPartitionAssignor],
+        session_timeout_ms=60_000,
         heartbeat_interval_ms=200,
         enable_auto_commit=False,
     )
