@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from processor.core.config import EngineConfig
 from tests.harness.expected import ExpectedCounts
-from tests.harness.kafka import read_each
+from tests.harness.kafka import read_each, until_committed
 from tests.harness.readings import Row, differences
 from tests.harness.state import Panes, StoredState, Tick
 from tests.harness.waiting import eventually
@@ -48,6 +48,7 @@ async def check_history(deployment: Deployment, tick: Tick) -> None:
         revision = json.loads(record.value)["revision"]
         assert revision > latest.get(record.key, 0), f"{record.key!r} went back to {revision}"
         latest[record.key] = revision
+    await until_committed(deployment, topic)
     last: dict[str, Row] = {}
     async for record in read_each(deployment, topic, isolation_level="read_committed"):
         row = json.loads(record.value)

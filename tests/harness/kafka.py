@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from processor.settings import KafkaSettings
 from processor.streaming.topics import create_missing
 from tests.harness.events import LoggedEvent
+from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment
 
 _AT_ONCE: Final = 5_000
@@ -145,6 +146,20 @@ async def end_offsets(
         }
     finally:
         await consumer.stop()
+
+
+async def until_committed(deployment: Deployment, topic: str) -> None:
+    """Returns when all that a topic holds now can be read by those who read what is committed.
+
+    A commit is answered a moment before the broker has marked it in the log.
+    """
+    ends = await end_offsets(deployment, [topic])
+
+    async def committed() -> bool:
+        found = await end_offsets(deployment, [topic], isolation_level="read_committed")
+        return all(found[part] >= end for part, end in ends.items())
+
+    await eventually(committed, what="the last transaction marked")
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

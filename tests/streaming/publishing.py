@@ -20,8 +20,7 @@ from processor.streaming.publisher import Publisher
 from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
 from schemas.events import EventType
-from tests.harness.kafka import end_offsets, read_all
-from tests.harness.waiting import eventually
+from tests.harness.kafka import read_all, until_committed
 from tests.harness.worker import Deployment
 from tests.state.flushing import T0, TIERS, changes
 
@@ -72,18 +71,9 @@ async def publishing(
 
 
 async def readings_in_kafka(deployment: Deployment) -> dict[str, dict[str, Any]]:
-    """What a reader of the compacted topic ends up with, when nothing more is published.
-
-    A commit is answered a moment before the broker has marked it in the log.
-    """
+    """What a reader of the compacted topic ends up with, when nothing more is published."""
     topic = deployment.readings_topic
-    ends = await end_offsets(deployment, [topic])
-
-    async def committed() -> bool:
-        found = await end_offsets(deployment, [topic], isolation_level="read_committed")
-        return all(found[part] >= end for part, end in ends.items())
-
-    await eventually(committed, what="the last transaction marked")
+    await until_committed(deployment, topic)
     records = await read_all(deployment, topic, isolation_level="read_committed")
     return {record.key.decode(): json.loads(record.value) for record in records}
 
