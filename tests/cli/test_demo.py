@@ -62,7 +62,7 @@ async def _until_all_are_told(page: str) -> None:
         return {row["key"] for row in rows if row["n"] > 0}
 
     wanted = {f"{metric}|5m|all" for metric in metrics.split(",")} | {"nps|5m|channel=web"}
-    await eventually(told, wanted.issubset, within_s=SECONDS, what="all are told")
+    await eventually(told, wanted.issubset, within_s=60, what="all are told")
 
 
 def _descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:

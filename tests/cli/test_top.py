@@ -21,7 +21,7 @@ from processor.state.keys import Keys
 from processor.state.redis_url import async_client
 from schemas.readings import reading_key
 from schemas.timestamps import format_rfc3339
-from tests.cli.commands import cxpulse, run
+from tests.cli.commands import SECONDS, cxpulse, run
 from tests.harness.stored import StoredEvents
 from tests.harness.waiting import eventually
 from tests.state.test_history import CONFIG, NOW_MS, on_the_minute
@@ -173,7 +173,7 @@ async def test_it_goes_on_by_itself_when_redis_was_away(
     redis.stop()
     await shows("trying again", after=shown)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=SECONDS) == 0
 
 
 def test_a_line_of_blocks() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from processor.embedded.server import free_port
 from tests.deploy.files import ROOT, parsed
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 
 _PIN = re.compile(r"^([a-z0-9.-]+)==([^ ;\\]+)", re.MULTILINE)
 
@@ -179,7 +179,7 @@ def test_a_fresh_environment_of_locked_packages_runs_and_stops(tmp_path: Path) -
         said = asyncio.run(eventually(ask, what="the monitor's page"))
         assert b"cxpulse_redis_up 0.0" in said
         monitor.send_signal(signal.SIGTERM)
-        assert monitor.wait(30) == 0
+        assert monitor.wait(30 * PATIENCE) == 0
     finally:
         monitor.kill()
         monitor.wait()

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
+from tests.harness.waiting import PATIENCE
 from tests.monitor.publishing import Publishing, reading
 from tests.monitor.serving import Served, serving, settings_of
 
@@ -47,12 +48,12 @@ class _Background:
 
     def __enter__(self) -> str:
         self._thread.start()
-        assert self._ready.wait(60)
+        assert self._ready.wait(60 * PATIENCE)
         return self.url
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join(60)
+        self._thread.join(60 * PATIENCE)
 
     async def _serve(self) -> None:
         redis = async_client(self._redis_url)

@@ -22,6 +22,7 @@ from processor.replay import (
 from processor.settings import EngineSettings, load_settings
 from processor.testing.events import EventBuilder
 from schemas.events import parse_event
+from tests.harness.waiting import PATIENCE
 from tests.metrics.own_example import MODULE, write_example
 from tests.replay.histories import MINUTE_MS, NOW_MS, arrival, history, text_of
 
@@ -196,6 +197,10 @@ from processor import Engine, replay_log
 print(Engine(windows=["1h"]).readings())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60 * PATIENCE,
     )
     assert done.stdout.splitlines() == ["[]", "<0 readings of 0 series>"]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.waiting import PATIENCE
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -62,7 +64,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=project,
         env=clean_environment(),
-        timeout=120,
+        timeout=120 * PATIENCE,
     )
 
 
@@ -95,6 +97,10 @@ def test_importing_the_plugin_imports_little() -> None:
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60 * PATIENCE,
     )
     assert done.stdout.strip() == "['processor', 'processor.testing', 'processor.testing.plugin']"
