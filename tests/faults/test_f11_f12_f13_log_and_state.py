@@ -22,7 +22,7 @@ from processor.embedded.redis import EmbeddedRedis
 from tests.faults.conftest import NewScenario
 from tests.faults.scenario import Scenario
 from tests.harness.kafka import Record, end_offsets, send
-from tests.harness.waiting import PATIENCE, eventually
+from tests.harness.waiting import eventually
 from tests.streaming.owning import answer
 
 
@@ -81,7 +81,7 @@ async def test_f12_a_topic_that_was_made_again_ends_the_worker_and_is_named(
         await admin.close()
         before = await scenario.state.panes()
         worker.start()
-        code = await asyncio.to_thread(worker.wait, 60 * PATIENCE)
+        code = await asyncio.to_thread(worker.wait, 60)
         assert code == 1, worker.log()
         assert [line for line in worker.log_lines("made again") if topic in line], worker.log()
         assert await scenario.state.offsets(stored) == stored
