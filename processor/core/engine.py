@@ -23,6 +23,7 @@ from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
 from processor.core.event_times import SECOND, EventTimes, occurred_at
+from processor.core.identity import keyed_digests
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
 from processor.core.panes import SECOND_MS
@@ -90,7 +91,6 @@ class PartitionEngine:
                 timeout_ms=config.session_timeout_ms,
                 longest_ms=config.session_longest_ms,
                 lateness_ms=config.lateness_ms,
-                identity_key=config.identity_key,
             )
         self._count_session = count_session
         self._tiers = config.tiers
@@ -376,7 +376,7 @@ class PartitionEngine:
     def _acted(self, batch: Batch, dimensions: Iterable[Dimensions]) -> Iterable[Acted]:
         events = batch.events
         return zip(
-            map(_session_id, events),
+            keyed_digests(map(_session_id, events), self.config.identity_key, 16),
             self._times.of_events(batch),
             map(BITS.__getitem__, map(_action, events)),
             map(xxhash.xxh3_64_intdigest, map(str.encode, map(_event_id, events))),

@@ -24,7 +24,6 @@ class Session:
     """An id with one session, or with a history.
 
     Attributes:
-        key: keyed hash of the id; empty when it is forgotten.
         closes_ms: when it closes if nothing more comes; 0 where an action cannot just be added.
         palette: the dimensions of its actions, those of the first before all others.
         journal: its actions, in the order that they came, without those that are settled.
@@ -43,17 +42,13 @@ class Session:
         "is_open",
         "journal",
         "keep_until_ms",
-        "key",
         "last_ms",
         "page_views",
         "palette",
         "settled",
     )
 
-    def __init__(
-        self, key: bytes, first_ms: int, closes_ms: int, bits: int, palette: Palette
-    ) -> None:
-        self.key = key
+    def __init__(self, first_ms: int, closes_ms: int, bits: int, palette: Palette) -> None:
         self.first_ms = self.last_ms = first_ms
         self.closes_ms = closes_ms
         self.page_views = bits & VIEWED

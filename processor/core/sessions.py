@@ -22,7 +22,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from processor.core.deadlines import Deadlines
-from processor.core.identity import keyed_hash
 from processor.core.palettes import PALETTE_MAX, Palette, Palettes
 from processor.core.segments import Dimensions
 from processor.core.session_history import (
@@ -49,14 +48,13 @@ from processor.core.session_record import (
 
 __all__ = ["Acted", "Correction", "Outcome", "Sessions"]
 
-Acted = tuple[str, int, int, int, Dimensions]
-"""An action: session id, time in ms, `session_history.BITS`, a number that tells apart actions of
-one instant, dimensions."""
+Acted = tuple[bytes, int, int, int, Dimensions]
+"""An action: keyed hash of the session id, time in ms, `session_history.BITS`, a number that tells
+apart actions of one instant, dimensions."""
 
 _SETTLED_AT: Final = 16
 """Actions in a journal from which on those that the watermark has passed are put together."""
 _PALETTES_MAX: Final = 50_000
-_KEY_BYTES: Final = 16
 
 
 class Sessions:
@@ -67,26 +65,16 @@ class Sessions:
         timeout_ms: inactivity that closes a session.
         longest_ms: the longest a session lasts.
         lateness_ms: how long a closed session stays correctable after it was last touched.
-        identity_key: key of the hashes that stand for session ids wherever they are kept.
     """
 
     def __init__(
-        self,
-        names: Sequence[str],
-        *,
-        timeout_ms: int,
-        longest_ms: int,
-        lateness_ms: int,
-        identity_key: bytes = b"",
+        self, names: Sequence[str], *, timeout_ms: int, longest_ms: int, lateness_ms: int
     ) -> None:
         if timeout_ms < 1 or longest_ms < timeout_ms:
             raise ValueError("a session's timeout must be positive, and within its longest length")
         self.lateness_ms = lateness_ms
         self._rules = Rules(timeout_ms, longest_ms)
-        self._hash_of = keyed_hash(identity_key, _KEY_BYTES)
         self._sessions: dict[bytes, Session] = {}
-        # By their ids until they are taken: the next action of one needs no hash.
-        self._touched: dict[str, Session] = {}
         self._deadlines: Deadlines[bytes] = Deadlines()
         self._changed: dict[bytes, Session | None] = {}
         self._palettes: dict[Dimensions, Palette] = {}
@@ -101,24 +89,19 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def act(  # noqa: C901, PLR0912 - one loop without calls, since every action comes through it
+    def act(  # noqa: C901 - one loop without calls, since every action comes through it
         self, actions: Iterable[Acted], watermark_ms: int
     ) -> list[Correction]:
         """Take in actions, and give what they change in the counts."""
-        sessions, touched, hash_of = self._sessions, self._touched, self._hash_of
+        sessions = self._sessions
         timeout_ms, longest_ms = self._rules.timeout_ms, self._rules.longest_ms
         corrections: list[Correction] = []
-        met: list[Session] = []
+        touched: dict[bytes, Session] = {}
         to_review: dict[bytes, Session] = {}
-        for identity, at_ms, bits, tie_break, dimensions in actions:
-            session = touched.get(identity)
-            if session is None or not session.key:
-                key = hash_of(identity)
-                session = sessions.get(key)
-                if session is not None:
-                    touched[identity] = session
+        for key, at_ms, bits, tie_break, dimensions in actions:
+            session = sessions.get(key)
             if session is None:
-                session = touched[identity] = self._begin(key, at_ms, bits, dimensions)
+                session = self._begin(key, at_ms, bits, dimensions)
                 session.journal = pack_action(at_ms, tie_break, bits, 0)
             elif session.first_ms < at_ms < session.closes_ms and (
                 bits != ENDED or at_ms >= session.last_ms
@@ -140,12 +123,13 @@ class Sessions:
             else:
                 action = Action(at_ms, bits == ENDED, tie_break, bits, dimensions)
                 corrections += self._insert(session, action)
-            met.append(session)
+            touched[key] = session
             if session.closes_ms <= watermark_ms:
-                to_review[session.key] = session
+                to_review[key] = session
         keep_until_ms = watermark_ms + self.lateness_ms
-        for session in met:
+        for session in touched.values():
             session.keep_until_ms = keep_until_ms
+        self._changed.update(touched)
         for key, session in to_review.items():
             self._review(key, session, watermark_ms, corrections)
         return corrections
@@ -164,8 +148,6 @@ class Sessions:
     def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Sessions to store, encoded, and keys to forget, since the last call."""
         changed, self._changed = self._changed, {}
-        touched, self._touched = self._touched, {}
-        changed.update((session.key, session) for session in touched.values() if session.key)
         encode = self._encode
         return (
             {key: encode(found) for key, found in changed.items() if found is not None},
@@ -179,7 +161,7 @@ class Sessions:
     def restore(self, stored: Iterable[tuple[bytes, bytes]], watermark_ms: int) -> None:
         """Take back stored sessions; their deadlines are set again."""
         for key, data in stored:
-            session = self._sessions[key] = Session(key, 0, 0, 0, ())
+            session = self._sessions[key] = Session(0, 0, 0, ())
             history, session.keep_until_ms = decode(data, self._stored_palettes)
             session.history = history
             spans = history.resolve(self._rules)
@@ -199,7 +181,7 @@ class Sessions:
     def _begin(self, key: bytes, at_ms: int, bits: int, dimensions: Dimensions) -> Session:
         closes_ms = at_ms + self._rules.timeout_ms
         palette = self._palettes.get(dimensions) or self._palette(dimensions)
-        session = Session(key, at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
+        session = Session(at_ms, 0 if bits == ENDED else closes_ms, bits, palette)
         session.due_s = self._deadlines.add(key, closes_ms, None)
         self._sessions[key] = session
         self._open += 1
@@ -259,7 +241,6 @@ class Sessions:
             due_ms = self._due_ms(session, session)
         if not session.is_open and due_ms <= watermark_ms:
             del self._sessions[key]
-            session.key = b""
             self._changed[key] = None
         else:
             self._schedule(key, session, due_ms)

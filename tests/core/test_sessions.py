@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.identity import keyed_digest
 from processor.core.panes import DAY_MS, MINUTE_MS, SECOND_MS
 from processor.core.session_history import BITS, Action
 from processor.core.sessions import Acted, Outcome, Sessions
@@ -17,7 +16,6 @@ START = 1_700_000_000_000
 DIMS = ("web",)
 NAMES = ("channel",)
 END = 1 << 60
-KEY = keyed_digest("s", b"", 16)
 
 Step = tuple[int, str]
 """(milliseconds after START, action)"""
@@ -29,7 +27,7 @@ def action(step: Step, tie: int = 0, dims: tuple[str, ...] = DIMS) -> Action:
 
 def acts(*actions: Action) -> list[Acted]:
     """What one session id did, as a batch."""
-    return [("s", a.at_ms, a.bits, a.tie_break, a.dimensions) for a in actions]
+    return [(b"s", a.at_ms, a.bits, a.tie_break, a.dimensions) for a in actions]
 
 
 def new_sessions() -> Sessions:
@@ -167,7 +165,7 @@ def test_a_closed_session_is_forgotten_after_the_lateness() -> None:
     list(sessions.advance(START + LATENESS))
     assert len(sessions) == 0
     changed, gone = sessions.take_changes()
-    assert (changed, gone) == ({}, [KEY])
+    assert (changed, gone) == ({}, [b"s"])
 
 
 def test_an_id_that_was_forgotten_since_the_last_take_begins_anew() -> None:
@@ -178,7 +176,7 @@ def test_an_id_that_was_forgotten_since_the_last_take_begins_anew() -> None:
     tally.take(sessions.act(acts(action((LATENESS + 5, "page_view"))), again))
     tally.take(sessions.act(acts(action((LATENESS + 9, "page_view"))), again))
     changed, gone = sessions.take_changes()
-    assert (list(changed), gone) == ([KEY], [])
+    assert (list(changed), gone) == ([b"s"], [])
     assert changed == sessions.encoded()
     assert tally.take(sessions.advance(END)).views == [1, 2]
 
@@ -189,7 +187,7 @@ def test_a_stored_session_goes_on_under_its_id() -> None:
     after.restore(before.take_changes()[0].items(), START)
     tally.take(after.act(acts(action((5, "page_view")), action((9, "end"))), START))
     assert tally.views == [2]
-    assert list(after.take_changes()[0]) == [KEY]
+    assert list(after.take_changes()[0]) == [b"s"]
 
 
 def test_a_backfill_far_behind_the_watermark_counts_each_session_once() -> None:
@@ -207,7 +205,7 @@ def test_an_id_that_never_rests_keeps_little() -> None:
         at = hour * 60 * MINUTE_MS
         tally.take(sessions.act(acts(action((at, "page_view"))), START + at - LATENESS))
     changed, _ = sessions.take_changes()
-    assert len(changed[KEY]) < 600
+    assert len(changed[b"s"]) < 600
     tally.take(sessions.advance(END))
     assert len(tally.views) == 200
 
@@ -218,7 +216,7 @@ def test_a_robot_of_many_actions_keeps_bounded_memory() -> None:
         burst = acts(*(action((i * 100 + j, "page_view")) for j in range(100)))
         tally.take(sessions.act(burst, START))
     changed, _ = sessions.take_changes()
-    assert len(changed[KEY]) < 1_100 * 60
+    assert len(changed[b"s"]) < 1_100 * 60
     assert tally.take(sessions.advance(END)).views == [5000]
 
 
