@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 SCORES = [3] * 3 + [9] * 5 + [0] * 2
 CHECK = """
@@ -58,7 +60,7 @@ def python(folder: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=60 * PATIENCE,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
