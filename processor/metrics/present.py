@@ -178,25 +178,9 @@ class Presenter:
             if lacking != self._wholeness.get(name, {}):
                 self._wholeness[name] = lacking
                 changed.update(self._series_said(name))
-            at = self._at(totals, watermark_ms)
-            known = {series: self._known_of(name, series) for series in changed}
-            anew: list[str] = []
-            as_before: list[str] = []
-            alone = totals.counted_alone(changed)
-            for series, one in known.items():
-                one.alone = series in alone
-                if series in changed_before or not one.alone:
-                    one.before = None
-                (anew if one.before is None else as_before).append(series)
-            for some in _parts(anew):
-                read = some, totals.counts_of(some), totals.previous_counts_of(some)
-                for series, now, before in zip(*read, strict=True):
-                    counts = _Counts(totals, series, now, before)
-                    yield from self._news_of(totals, at, series, counts, known[series])
-            for some in _parts(as_before):
-                for series, now in zip(some, totals.counts_of(some), strict=True):
-                    counts = _Counts(totals, series, now)
-                    yield from self._news_of(totals, at, series, counts, known[series])
+            if changed:
+                at = self._at(totals, watermark_ms)
+                yield from self._news_over(totals, at, changed, changed_before)
         self._greeted = True
 
     def everything(self, watermark_ms: int, revision: int) -> dict[str, Row]:
@@ -223,6 +207,29 @@ class Presenter:
                         )
                         rows[key] = reading.row(revision)
         return dict(sorted(rows.items()))
+
+    def _news_over(
+        self, totals: WindowTotals, at: At, changed: set[str], changed_before: set[str]
+    ) -> Iterator[Reading]:
+        """What is new over one window, of the series that changed in it or in the one before."""
+        known = {series: self._known_of(at.window, series) for series in changed}
+        anew: list[str] = []
+        as_before: list[str] = []
+        alone = totals.counted_alone(changed)
+        for series, one in known.items():
+            one.alone = series in alone
+            if series in changed_before or not one.alone:
+                one.before = None
+            (anew if one.before is None else as_before).append(series)
+        for some in _parts(anew):
+            read = some, totals.counts_of(some), totals.previous_counts_of(some)
+            for series, now, before in zip(*read, strict=True):
+                counts = _Counts(totals, series, now, before)
+                yield from self._news_of(totals, at, series, counts, known[series])
+        for some in _parts(as_before):
+            for series, now in zip(some, totals.counts_of(some), strict=True):
+                counts = _Counts(totals, series, now)
+                yield from self._news_of(totals, at, series, counts, known[series])
 
     def _news_of(
         self, totals: WindowTotals, at: At, series: str, counts: _Counts, known: _Known
