@@ -13,12 +13,13 @@ nothing counts twice.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from processor.embedded.kafka import EmbeddedKafka
@@ -34,7 +35,7 @@ from tests.faults.refusals import (
 )
 from tests.faults.scenario import PARTITIONS, Part, Scenario
 from tests.harness.events import LoggedEvent
-from tests.harness.kafka import Record, end_offsets, read_all, send
+from tests.harness.kafka import Record, end_offsets, producing, read_all, send
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment
 from tests.streaming.owning import answer
@@ -60,11 +61,27 @@ async def take_up_to(deployment: Deployment, topic: str, size: int) -> None:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
 
 
+async def takes_some(deployment: Deployment, topic: str) -> bool:
+    """Whether a partition of a topic takes a record."""
+    taken = 0
+    async with producing(deployment) as producer:
+        for number in await producer.partitions_for(topic):
+            with suppress(MessageSizeTooLargeError):
+                await producer.send_and_wait(topic, b"is this taken?", partition=number)
+                taken += 1
+    return taken > 0
+
+
 @asynccontextmanager
 async def refusing(deployment: Deployment, topic: str) -> AsyncIterator[None]:
     """While inside, the broker refuses every record for a topic."""
     await take_up_to(deployment, topic, 1)
     try:
+        await eventually(
+            lambda: takes_some(deployment, topic),
+            lambda takes: not takes,
+            what="the limit in force, a moment after it was set",
+        )
         yield
     finally:
         await take_up_to(deployment, topic, 1_048_588)
