@@ -100,7 +100,7 @@ async def test_an_answer_that_was_lost_tells_nothing_twice(
         return not lose
 
     async with Gate(deployment.redis_url) as gate:
-        through = async_client(gate.url, timeout_s=1.0)
+        through = async_client(gate.url)  # a connection that is closed is tried again at once
         async with publishing(deployment, through, rules=[at_once]) as publisher:
             await store.flush(changes(clock_ms=T0), 1)
             await publisher.tick()
