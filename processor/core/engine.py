@@ -41,9 +41,10 @@ END_OF_TIME_MS: Final = 1 << 60
 CUSTOMERS_HELD_MAX: Final = 100_000
 """Customers that an engine holds in memory, of those that are stored."""
 
-_FOLD_TOGETHER: Final = 1_000
+_FOLD_TOGETHER: Final = 2_500
 """Records folded at a time: their objects stay in the processor's cache from step to step, which
-takes a quarter less time than ten thousand at once."""
+takes a quarter less time than ten thousand at once. What a fold does once for all of them takes a
+twentieth more time with a thousand."""
 
 _last_character = itemgetter(-1)
 _event_id = itemgetter("event_id")
