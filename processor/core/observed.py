@@ -1,6 +1,6 @@
 """From single observations to packed entries by pane, on every tier."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
 from processor.core.sample import pack_one
@@ -11,9 +11,10 @@ Observed = tuple[int, Dimensions, str, int, int]
 """An observation placed in time, as the entry of a sample: when (ms), dimensions, measure, key and
 note. A plain tuple, because there are two for every order."""
 
-_Panes = dict[int, dict[str, dict[str, bytearray]]]
-"""Start of a pane (ms) → series → measure → packed entries; of bytes, not of lists, which garbage
-collection would look through."""
+_Place = tuple[Dimensions, str]
+_Pane = dict[str, dict[str, bytearray]]
+"""Series → measure → packed entries; of bytes, not of lists, which garbage collection would look
+through."""
 
 
 def pane_samples(
@@ -32,7 +33,11 @@ def pane_samples(
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
-    by_length = {SECOND_MS: _spread(observed, segmentation)}
+    seconds = {
+        second: _by_series(by_place, segmentation)
+        for second, by_place in _by_second(observed).items()
+    }
+    by_length = {SECOND_MS: seconds}
     samples: PaneSamples = {}
     for tier in tiers:
         if tier.pane_ms not in by_length:
@@ -47,39 +52,46 @@ def pane_samples(
     return samples
 
 
-def _spread(observed: Iterable[Observed], segmentation: Segmentation) -> _Panes:
-    seconds: _Panes = {}
-    series_of = segmentation.series
+def _by_second(observed: Iterable[Observed]) -> dict[int, dict[_Place, bytearray]]:
+    seconds: dict[int, dict[_Place, bytearray]] = {}
     for time_ms, dimensions, measure, key, note in observed:
         second = time_ms - time_ms % SECOND_MS
-        by_series = seconds.get(second)
-        if by_series is None:
-            by_series = seconds[second] = {}
-        entry = pack_one(key, note)
-        for series in series_of(dimensions):
-            by_measure = by_series.get(series)
-            if by_measure is None:
-                by_measure = by_series[series] = {}
-            entries = by_measure.get(measure)
-            if entries is None:
-                by_measure[measure] = bytearray(entry)
-            else:
-                entries += entry
+        by_place = seconds.get(second)
+        if by_place is None:
+            by_place = seconds[second] = {}
+        place = dimensions, measure
+        entries = by_place.get(place)
+        if entries is None:
+            by_place[place] = bytearray(pack_one(key, note))
+        else:
+            entries += pack_one(key, note)
     return seconds
 
 
-def _coarsen(finer: _Panes, pane_ms: int) -> _Panes:
-    coarser: _Panes = {}
+def _by_series(by_place: Mapping[_Place, bytearray], segmentation: Segmentation) -> _Pane:
+    pane: _Pane = {}
+    for (dimensions, measure), entries in by_place.items():
+        for series in segmentation.series(dimensions):
+            _append(pane, series, measure, entries)
+    return pane
+
+
+def _coarsen(finer: Mapping[int, _Pane], pane_ms: int) -> dict[int, _Pane]:
+    coarser: dict[int, _Pane] = {}
     for start, by_series in finer.items():
         pane = coarser.setdefault(pane_start(start, pane_ms), {})
         for series, by_measure in by_series.items():
-            total = pane.get(series)
-            if total is None:
-                total = pane[series] = {}
             for measure, entries in by_measure.items():
-                gathered = total.get(measure)
-                if gathered is None:
-                    total[measure] = entries.copy()
-                else:
-                    gathered += entries
+                _append(pane, series, measure, entries)
     return coarser
+
+
+def _append(pane: _Pane, series: str, measure: str, entries: bytearray) -> None:
+    by_measure = pane.get(series)
+    if by_measure is None:
+        by_measure = pane[series] = {}
+    gathered = by_measure.get(measure)
+    if gathered is None:
+        by_measure[measure] = entries.copy()
+    else:
+        gathered += entries
