@@ -150,7 +150,7 @@ class Demonstration:
                     await asyncio.to_thread(webbrowser.open, page)
                 await self._live(readings, snapshot, heading)
             else:
-                await self._frames(readings, heading)
+                await self._frames(readings, snapshot, heading)
         finally:
             await client.aclose()
 
@@ -172,21 +172,18 @@ class Demonstration:
                 live.update(self._board(await self._read(readings), heading), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
 
-    async def _frames(self, readings: LiveReadings, heading: str) -> None:
+    async def _frames(self, readings: LiveReadings, snapshot: Snapshot, heading: str) -> None:
         ends = self._ends()
         while True:
-            # What is shown last is of the end, also after a suspension.
-            is_last = time.monotonic() >= ends
-            snapshot = await self._read(readings)
             frame = as_text(self._board(snapshot, heading))
             sys.stdout.write(f"{frame}\n\n")
             sys.stdout.flush()
-            if is_last:
+            if time.monotonic() >= ends:
                 return
             next_at = min(time.monotonic() + _FRAME_S, ends)
             while (missing := next_at - time.monotonic()) > 0:
                 await asyncio.sleep(min(missing, _REFRESH_S))
-                await self._read(readings)  # for the rate
+                snapshot = await self._read(readings)
 
     def _ends(self) -> float:
         return float("inf") if self._duration_s is None else time.monotonic() + self._duration_s

@@ -27,7 +27,8 @@ def shown(
         redis_url,
         topic_prefix=f"{name}.",
         redis_prefix=name,
-        settings={"KAFKA__PARTITIONS": "2"},
+        # No rules: that of sessions that are gone would fire after minutes without any.
+        settings={"KAFKA__PARTITIONS": "2", "ALERTS": "[]"},
     )
     # It comes back under its port: none that an outgoing connection may take meanwhile.
     port = free_port()

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Final
 
 import httpx
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -21,11 +22,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 
 
 @contextmanager
-def _demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def _demo(
+    folder: Path, *options: str, stdout: int | IO[bytes] = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         # Not the page's usual port: another demo may take it between a look at it and its use.
         cxpulse("demo", "--rate", "300", "--port", "0", *options),
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(folder)},
@@ -41,60 +44,76 @@ def _said(process: subprocess.Popen[str], what: str) -> str:
     raise AssertionError(f"the demo ended without saying {what!r}")
 
 
-@contextmanager
-def _held(process: subprocess.Popen[str]) -> Iterator[None]:
-    """It does not go on, nor end; its parts do their work meanwhile."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
-async def _until_all_are_told(page: str) -> None:
-    """Returns when the four metrics have values, and a segment one: first come those of surveys."""
-    metrics = "nps,csat,ctr,bounce_rate"
-
-    async def told() -> set[str]:
-        address = f"{page}api/readings?metric={metrics}&window=5m&segment=all&segment=channel:web"
-        async with httpx.AsyncClient(timeout=SECONDS) as http:
-            rows = (await http.get(address)).json()["readings"]
-        return {row["key"] for row in rows if row["n"] > 0}
-
-    wanted = {f"{metric}|5m|all" for metric in metrics.split(",")} | {"nps|5m|channel=web"}
-    await eventually(told, wanted.issubset, within_s=60, what="all are told")
-
-
 def _descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return list(psutil.Process(process.pid).children(recursive=True))
 
 
+_SHOWN: Final = (
+    *(
+        rf"{name} +│ +{value} +│"
+        for name, value in (
+            ("NPS", r"-?\d+\.\d"),
+            ("CSAT", r"\d+\.\d %"),
+            ("CTR", r"\d+\.\d %"),
+            ("Bounce rate", r"\d+\.\d %"),
+        )
+    ),
+    r"│ web +│ +-?\d",
+    "dead letters 0",
+)
+"""What is in a frame when all is told: the first readings are of surveys, and of the whole."""
+
+
+async def _until_shown(frames: Path, process: subprocess.Popen[str]) -> None:
+    async def last() -> str:
+        assert process.poll() is None
+        told = await asyncio.to_thread(frames.read_text, encoding="utf-8")
+        return told.rpartition("cxpulse demo")[2]
+
+    def is_whole(frame: str) -> bool:
+        return all(re.search(part, frame) for part in _SHOWN)
+
+    await eventually(last, is_whole, within_s=60, what="a frame that tells all")
+
+
+async def _until_told(page: str) -> None:
+    async with httpx.AsyncClient(base_url=page, timeout=SECONDS) as http:
+
+        async def told() -> list[int]:
+            answer = await http.get("api/readings?metric=nps&window=5m&segment=all")
+            return [row["n"] for row in answer.json()["readings"]]
+
+        await eventually(told, any, what="the page's API tells it as well")
+
+
 def test_four_metrics_then_nothing_left(tmp_path: Path) -> None:
-    with _demo(tmp_path, "--duration", "6s") as process:
+    folder, frames = tmp_path / "tmp", tmp_path / "frames"
+    folder.mkdir()
+    with frames.open("wb") as out, _demo(folder, stdout=out) as process:
         _said(process, "first readings")
         page = _said(process, "the page: ").split()[-1]
-        with _held(process):
-            asyncio.run(_until_all_are_told(page))
-            assert "<title>" in httpx.get(page, timeout=SECONDS).text
-            children = [child.pid for child in _descendants(process)]
-        out, err = process.communicate(timeout=SECONDS)
+        asyncio.run(_until_shown(frames, process))
+        asyncio.run(_until_told(page))
+        assert "<title>" in httpx.get(page, timeout=SECONDS).text
+        children = [child.pid for child in _descendants(process)]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
     assert len(children) >= 10  # two servers and three parts, each with its supervisor
     assert survivors(children) == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
+    told = frames.read_text(encoding="utf-8")
+    assert "35m of simulated history" in told
+    assert "\x1b" not in told
 
-    assert "35m of simulated history" in out
-    last = out[out.rindex("cxpulse demo") :]
-    for name, value in (
-        ("NPS", r"-?\d+\.\d"),
-        ("CSAT", r"\d+\.\d %"),
-        ("CTR", r"\d+\.\d %"),
-        ("Bounce rate", r"\d+\.\d %"),
-    ):
-        assert re.search(rf"{name} +│ +{value} +│", last), last
-    assert re.search(r"│ web +│ +-?\d", last), last
-    assert "dead letters 0" in last
-    assert "\x1b" not in out
+
+@pytest.mark.soak
+def test_it_ends_by_itself(tmp_path: Path) -> None:
+    with _demo(tmp_path, "--duration", "6s") as process:
+        out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert out.count("cxpulse demo") > 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
