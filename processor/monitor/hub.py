@@ -243,6 +243,8 @@ class Hub:
         self.status.show(status)
 
     async def _load(self) -> None:
+        # What the next status is compared with is of now, not of when this machine was started.
+        self._status_at = asyncio.get_running_loop().time()
         loaded = await self._updates.load()
         rows = [self._make.row(reading) for reading in loaded.readings]
         self.status.progress(await self._live.partitions())
