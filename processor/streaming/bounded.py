@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from processor.state.cancelling import cancel_until_done
 
@@ -53,9 +53,13 @@ async def start_producer(producer: AIOKafkaProducer, within_s: float) -> None:
     """
     try:
         await within(within_s, producer.start(), "starting a producer")
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(TimeoutError):  # why it did not start is what matters
             await stop_producer(producer, _GIVE_UP_S)
+        if isinstance(error, AssertionError):
+            # A broker that has not found its place again says that there is no broker; aiokafka
+            # takes that for a mistake of its own, and it is over in a moment.
+            raise KafkaConnectionError("the broker knows of no broker yet") from error
         raise
 
 

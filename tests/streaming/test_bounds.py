@@ -118,6 +118,27 @@ async def test_a_producer_that_cannot_send_is_given_up_whole(
         await no_other_tasks()
 
 
+async def test_a_broker_that_knows_of_no_broker_is_one_that_is_away(
+    broker: EmbeddedKafka, topic_prefix: str
+) -> None:
+    kafka = KafkaSettings(bootstrap=broker.bootstrap, group=f"{topic_prefix}group")
+    producer = readings_producer(kafka)
+    connect = producer.client.bootstrap
+
+    async def connect_to_a_fenced_one() -> None:
+        await connect()
+        # As its answer leaves it when it was cut off for a moment, and is not let in again yet.
+        producer.client.cluster._brokers.clear()
+
+    producer.client.bootstrap = connect_to_a_fenced_one
+    with pytest.raises(KafkaConnectionError, match="knows of no broker yet"):
+        await start_producer(producer, 30)
+    await no_other_tasks()
+    again = readings_producer(kafka)
+    await start_producer(again, 30)
+    await stop_producer(again, 30)
+
+
 async def test_a_producer_that_does_not_start_leaves_nothing_behind(
     broker: EmbeddedKafka, topic_prefix: str
 ) -> None:
