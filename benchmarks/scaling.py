@@ -87,7 +87,7 @@ def report(runs: Sequence[Mapping[str, Any]]) -> None:
 def main() -> None:
     """Measure, print, and write the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000_000, help="of each log")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of each log")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each number of workers")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--times", type=int, default=9, help="flushes and ticks of each kind")
