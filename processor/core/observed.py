@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
+from processor.core.rollup import by_tier
 from processor.core.sample import pack_one
 from processor.core.sampled_panes import PaneSamples
 from processor.core.segments import Dimensions, Segmentation
@@ -37,19 +38,13 @@ def pane_samples(
         second: _by_series(by_place, segmentation)
         for second, by_place in _by_second(observed).items()
     }
-    by_length = {SECOND_MS: seconds}
-    samples: PaneSamples = {}
-    for tier in tiers:
-        if tier.pane_ms not in by_length:
-            finer = max(length for length in by_length if tier.pane_ms % length == 0)
-            by_length[tier.pane_ms] = _coarsen(by_length[finer], tier.pane_ms)
-        for start, by_series in by_length[tier.pane_ms].items():
-            if tier.keeps(start, clock_ms):
-                samples[tier.pane_ms, start] = {
-                    series: {measure: bytes(entries) for measure, entries in by_measure.items()}
-                    for series, by_measure in by_series.items()
-                }
-    return samples
+    return {
+        cell: {
+            series: {measure: bytes(entries) for measure, entries in by_measure.items()}
+            for series, by_measure in by_series.items()
+        }
+        for cell, by_series in by_tier(seconds, tiers, clock_ms, _coarsen)
+    }
 
 
 def _by_second(observed: Iterable[Observed]) -> dict[int, dict[_Place, bytearray]]:
@@ -76,7 +71,7 @@ def _by_series(by_place: Mapping[_Place, bytearray], segmentation: Segmentation)
     return pane
 
 
-def _coarsen(finer: Mapping[int, _Pane], pane_ms: int) -> dict[int, _Pane]:
+def _coarsen(finer: dict[int, _Pane], pane_ms: int) -> dict[int, _Pane]:
     coarser: dict[int, _Pane] = {}
     for start, by_series in finer.items():
         pane = coarser.setdefault(pane_start(start, pane_ms), {})

@@ -4,7 +4,8 @@ A coarser tier is summed from a finer one, so the cost of another window does no
 events, only with the distinct seconds, series and measures among them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from processor.core.panes import SECOND_MS, Tier, pane_start
 from processor.core.segments import Dimensions, Segmentation
@@ -20,6 +21,8 @@ PaneDeltas = dict[Cell, dict[str, dict[str, int]]]
 
 Counted = tuple[int, Dimensions, Iterable[tuple[str, int]]]
 """(event time in ms, dimensions, increments by measure)."""
+
+_Pane = TypeVar("_Pane")
 
 
 def spread(counted: Iterable[Counted], segmentation: Segmentation, seconds: Seconds) -> None:
@@ -40,16 +43,31 @@ def roll_up(seconds: Seconds, tiers: Sequence[Tier], clock_ms: int) -> PaneDelta
         tiers: pane lengths in whole seconds.
         clock_ms: the event clock that retention is measured from.
     """
+    return dict(by_tier(seconds, tiers, clock_ms, _coarsen))
+
+
+def by_tier(
+    seconds: dict[int, _Pane],
+    tiers: Sequence[Tier],
+    clock_ms: int,
+    coarsen: Callable[[dict[int, _Pane], int], dict[int, _Pane]],
+) -> Iterator[tuple[Cell, _Pane]]:
+    """The panes of every tier that keeps them still, each tier made from the finer one.
+
+    Args:
+        seconds: panes of a second, by their start (ms).
+        tiers: pane lengths in whole seconds.
+        clock_ms: the event clock that retention is measured from.
+        coarsen: makes panes of a length (ms) from finer ones, which it leaves as they are.
+    """
     by_length = {SECOND_MS: seconds}
-    deltas: PaneDeltas = {}
     for tier in tiers:
         if tier.pane_ms not in by_length:
             finer = max(length for length in by_length if tier.pane_ms % length == 0)
-            by_length[tier.pane_ms] = _coarsen(by_length[finer], tier.pane_ms)
-        for start, by_series in by_length[tier.pane_ms].items():
+            by_length[tier.pane_ms] = coarsen(by_length[finer], tier.pane_ms)
+        for start, pane in by_length[tier.pane_ms].items():
             if tier.keeps(start, clock_ms):
-                deltas[tier.pane_ms, start] = by_series
-    return deltas
+                yield (tier.pane_ms, start), pane
 
 
 def _coarsen(finer: Seconds, pane_ms: int) -> Seconds:
