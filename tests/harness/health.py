@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
 from tests.harness.waiting import PATIENCE, eventually
@@ -27,16 +26,15 @@ class HealthChecks:
         return await asyncio.to_thread(self._get, path)
 
     def _get(self, path: str) -> tuple[int, dict[str, Any]]:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=_ANSWER_S)
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self._port}{path}", timeout=_ANSWER_S
-            ) as answer:
-                return answer.status, json.loads(answer.read())["checks"]
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, json.loads(refused.read())["checks"]
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())["checks"]
+        except (OSError, HTTPException):  # also of a worker that ends while it answers
             return 0, {}
+        finally:
+            connection.close()
 
     async def live(self) -> int:
         """Status of ``/livez``."""

@@ -10,6 +10,7 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
+from processor.streaming import health as health_module
 from processor.streaming.health import Health
 from processor.streaming.health_server import _CONNECTIONS, HealthServer, health_routes
 from processor.streaming.progress import (
@@ -23,6 +24,12 @@ from tests.harness.waiting import eventually
 
 PARTITION = PartitionProgress("surveys-0", 1, 10, 10, 10, 10, 10, lag=0)
 SETTLED = Snapshot(1, True, False, (), (PARTITION,), (), Answer(None), Answer(None))
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None runs here: what is looked at is not how long ago it beat."""
+    monkeypatch.setattr(health_module, "_LATE_S", 3_600.0)
 
 
 @pytest.fixture
@@ -120,6 +127,13 @@ def test_a_port_that_is_taken_is_named(server: HealthServer) -> None:
 # -- what is said of a state -----------------------------------------------------------------------
 
 
+def seconds_in(pattern: str, said: str) -> int:
+    """How long something has taken, as is said: longer on a machine that hesitates."""
+    found = re.fullmatch(pattern, said)
+    assert found is not None, said
+    return int(found[1])
+
+
 def failing(health: Health) -> str:
     return health.ready().failures()
 
@@ -139,7 +153,7 @@ def test_a_loop_that_beats_is_live_and_one_that_was_told_to_stop_is_not_ready(
 
 def test_a_stop_past_its_deadline_is_not_live(health: Health) -> None:
     health.stopping(within_s=-3)
-    assert re.fullmatch(r"stop: should have ended [3-9] s ago", health.live().failures())
+    assert seconds_in(r"stop: should have ended (\d+) s ago", health.live().failures()) >= 3
 
 
 def test_an_error_that_ends_the_worker_is_neither_live_nor_ready(health: Health) -> None:
@@ -169,10 +183,8 @@ def test_each_reason_has_its_words(health: Health) -> None:
     assert shown(health, redis=Answer("refused")) == "redis: does not answer: refused"
     assert shown(health, kafka=Answer("refused")) == "kafka: does not answer: refused"
     letters = Attempt("surveys-3", Awaited.DEAD_LETTERS, time.monotonic() - 7, "too large")
-    assert re.fullmatch(
-        r"dead_letters: surveys-3: waiting for [7-9] s: too large",
-        shown(health, attempts=(letters,)),
-    )
+    said = shown(health, attempts=(letters,))
+    assert seconds_in(r"dead_letters: surveys-3: waiting for (\d+) s: too large", said) >= 7
 
 
 def test_the_partition_that_lags_most_is_named(health: Health) -> None:

@@ -9,14 +9,14 @@ import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import AuthProtocol
 
-from processor.cli import main
+from processor.cli import checks, main
 from processor.settings import KafkaSettings
 from processor.streaming.security import broker_credentials, security_options
 from tests.cli.commands import run
 from tests.harness.kafka import Record, read_all, send
 from tests.harness.secured import KEY_PASSWORD, PASSWORD, SecuredKafka, secured_kafka
 from tests.harness.state import StoredState
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.harness.worker import Deployment, WorkerProcess
 from tests.streaming.owning import answer
 
@@ -196,6 +196,7 @@ def test_the_doctor_is_content_over_a_secured_listener(
     monkeypatch.setenv("CX_ALERTING__TOPIC", deployment.alerts_topic)
     assert main(["simulate", "--duration", "1s", "--rate", "50", "--steady"]) == 0
     assert main(["topics", "create"]) == 0
+    monkeypatch.setattr(checks, "_PATIENCE_S", checks._PATIENCE_S * PATIENCE)
     capsys.readouterr()
     assert main(["doctor"]) == 0
     out, _ = capsys.readouterr()

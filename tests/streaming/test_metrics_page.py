@@ -20,7 +20,7 @@ from processor.streaming.progress import Answer, Attempt, Awaited, PartitionProg
 from schemas.events import EventType
 from tests.harness.kafka import Record, send
 from tests.harness.metrics import Exposition
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.harness.worker import Deployment, WorkerProcess
 from tests.streaming.owning import answer, owning
 
@@ -28,7 +28,7 @@ TYPE = "survey_response"
 
 
 def scrape(port: int) -> Exposition:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10 * PATIENCE) as page:
         assert page.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         return Exposition.parse(page.read().decode())
 
@@ -125,7 +125,8 @@ async def test_a_flush_counts_what_it_stored_and_why_records_were_refused(
     redis: Redis, redis_prefix: str
 ) -> None:
     consumer = owning(redis, redis_prefix.rstrip(":"))
-    consumer.log = [answer(1), answer(1), answer(2), b"no JSON", b"", answer(3, seconds_ago=-900)]
+    repeated = answer(1)  # made twice it might be of two seconds, and differ
+    consumer.log = [repeated, repeated, answer(2), b"no JSON", b"", answer(3, seconds_ago=-900)]
     await consumer.perform_seek()
     await consumer.deliver()
     value = consumer.partitions.counters.registry.get_sample_value
@@ -180,10 +181,12 @@ async def test_a_worker_tells_of_its_work(deployment: Deployment, tmp_path: Path
             letters = page.value(
                 "cxpulse_worker_dead_letters_total", type=TYPE, code="invalid_json"
             )
-            return published > 0 and took > 0 and (counted, letters) == (50, 1)
+            # A lease may run out on a slow machine, and partitions be claimed again: not for long.
+            leads = page.value("cxpulse_worker_leads") == 1
+            has_all = len(page.of("cxpulse_worker_lag_records")) == len(EventType) * 4
+            is_published = published > 0 and took > 0 and leads and has_all
+            return is_published and (counted, letters) == (50, 1)
 
         page = await eventually(seen, done, what="51 records counted and readings published")
     page.check_conventions()
-    assert page.value("cxpulse_worker_leads") == 1
-    assert len(page.of("cxpulse_worker_lag_records")) == len(EventType) * 4
     assert (page.value("cxpulse_worker_rebalances_total") or 0) >= 1
