@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from processor.state.keys import Keys
 from processor.state.pipelines import read_at_once
 from processor.state.replies import text
+from processor.streaming.publisher import SLICE
+from tests.harness.waiting import eventually
 
 Panes = dict[tuple[int, int], dict[str, Counter[str]]]
 """(pane length, pane start) in ms → series → measure → count."""
@@ -22,11 +24,13 @@ class Tick:
 
     Attributes:
         revision: of the publisher's last tick.
+        leader: who published it.
         clock_ms: the event clock of that tick.
         rows: the last reading of each series.
     """
 
     revision: int
+    leader: str
     clock_ms: int
     rows: dict[str, dict[str, Any]]
 
@@ -109,9 +113,32 @@ class StoredState:
         )
         return Tick(
             revision=int(status.get(b"revision", 0)),
+            leader=text(status.get(b"leader", b"")),
             clock_ms=int(status.get(b"clock", 0)),
             rows={text(key): json.loads(row) for key, row in readings.items()},
         )
+
+    async def until_ticked(self) -> Tick:
+        """What stands of all readings after a whole tick that began later than this call.
+
+        A revision alone does not tell: a new leader's follow the clock, and its first tick may
+        have read what is stored some time ago. A tick of many readings comes in slices.
+        """
+        seen: list[tuple[str, str]] = []
+
+        async def ticked() -> bool:
+            status = await self.status()
+            latest = status.get("leader", ""), status.get("revision", "")
+            if not seen or seen[-1][0] != latest[0]:
+                seen[:] = [latest]
+            elif seen[-1] != latest:
+                seen.append(latest)
+            slices = await self.redis.hlen(self.keys.readings) // SLICE + 1
+            # What is left of the tick on its way, and all of the one after it.
+            return bool(latest[0]) and len(seen) > 2 * slices
+
+        await eventually(ticked, within_s=60, what="a whole further tick")
+        return await self.tick()
 
     async def readings(self) -> dict[str, dict[str, Any]]:
         """The last reading of each series."""
