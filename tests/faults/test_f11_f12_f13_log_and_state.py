@@ -99,8 +99,11 @@ async def test_f13_events_that_expired_uncounted_are_counted_as_missed_and_flagg
         await worker.until_ready()
         await send(scenario.deployment, records[:10])
         await scenario.until_counted(10)
+        both = ("nps|1h|all", "bounce_rate|1h|all")
         await eventually(
-            lambda: flags(scenario), lambda seen: seen.get("nps|1h|all") is False, what="whole"
+            lambda: flags(scenario),
+            lambda seen: [seen.get(key) for key in both] == [False, False],
+            what="both whole",
         )
         worker.kill()
         await send(scenario.deployment, records[10:])
