@@ -26,6 +26,9 @@ WINDOW: Final = "24h"
 PLACES: Final = ("redis", "kafka")
 READY: Final = "ready"
 
+_PATIENCE_S: Final = 60.0
+"""A Redis that is slow for some seconds is part of what is measured, and no end of it."""
+
 _KEY: Final = re.compile(rf"{METRIC}\|{WINDOW}\|channel=probe-\d+".encode())
 _PROBE: Final = re.compile(r"probe-(\d+)")
 
@@ -45,7 +48,7 @@ def _say(place: str, reading: Mapping[str, Any], at_ns: int) -> None:
 
 
 async def _watch_redis(url: str, prefix: str, ready: asyncio.Event) -> None:
-    redis = async_client(url)
+    redis = async_client(url, timeout_s=_PATIENCE_S)
     try:
         updates = Updates(redis, Keys(prefix))
         entry_id = (await updates.load()).entry_id

@@ -12,6 +12,7 @@ from processor.embedded.server import free_port
 from tests.browser.chromium import launch
 from tests.browser.showing import Shown
 from tests.browser.visitors import hour
+from tests.harness.waiting import PATIENCE
 from tests.harness.worker import Deployment, WorkerProcess
 
 
@@ -27,8 +28,17 @@ def shown(
         redis_url,
         topic_prefix=f"{name}.",
         redis_prefix=name,
-        # No rules: that of sessions that are gone would fire after minutes without any.
-        settings={"KAFKA__PARTITIONS": "2", "ALERTS": "[]"},
+        settings={
+            "KAFKA__PARTITIONS": "2",
+            # No rules: that of sessions that are gone would fire after minutes without any.
+            "ALERTS": "[]",
+            # A worker that is slow for seconds leads on: who begins to lead, also again, resolves
+            # the alerts of rules that it does not have, and those that the tests store are such.
+            "PUBLISHER__LEASE_TTL_S": "30",
+            "REDIS__TIMEOUT_S": str(10 * PATIENCE),
+            # And the page does not begin to say that it is stale, in a line more.
+            "MONITOR__STALE_AFTER_S": str(20 * PATIENCE),
+        },
     )
     # It comes back under its port: none that an outgoing connection may take meanwhile.
     port = free_port()

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from processor.settings import Settings
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
+from tests.harness.waiting import PATIENCE
 from tests.monitor.publishing import Publishing
 from tests.monitor.serving import Served, serving, settings_of
 
@@ -21,7 +22,7 @@ def keys(redis_prefix: str) -> Keys:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """A client of the shared Redis."""
-    client = async_client(redis_url)
+    client = async_client(redis_url, timeout_s=10 * PATIENCE)
     yield client
     await client.aclose()
 

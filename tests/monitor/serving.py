@@ -68,7 +68,10 @@ async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[Served]
     url = f"http://127.0.0.1:{port}"
     try:
         await eventually(looked, what="a monitor that has looked at Redis")
-        async with httpx.AsyncClient(base_url=url, timeout=10 * PATIENCE) as http:
+        # Connections that rest are closed by the server after seconds: none is used again then, or
+        # a request could meet its end.
+        limits = httpx.Limits(keepalive_expiry=1.0)
+        async with httpx.AsyncClient(base_url=url, timeout=10 * PATIENCE, limits=limits) as http:
             yield Served(url, port, monitor, http)
     finally:
         server.should_exit = True

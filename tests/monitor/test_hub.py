@@ -102,11 +102,11 @@ async def test_another_leader_is_no_gap(monitor: Monitor, publishing: Publishing
 async def test_what_is_not_a_reading_is_not_the_end(
     monitor: Monitor, redis: Redis, keys: Keys, publishing: Publishing
 ) -> None:
-    await redis.xadd(keys.updates, {"revision": "x", "readings": "[{}"})
-
     async def error() -> str | None:
         return monitor.hub.error
 
+    await eventually(error, lambda e: e is None, what="a first round without an error")
+    await redis.xadd(keys.updates, {"revision": "x", "readings": "[{}"})
     await eventually(error, lambda e: e is not None, what="an error that is told")
     await redis.delete(keys.updates)
     await publishing.tick(reading("nps", 5.0))

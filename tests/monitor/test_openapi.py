@@ -102,7 +102,9 @@ def test_as_it_says(url: str, mode: schemathesis.GenerationMode) -> None:
         def check(case: Any) -> None:
             nonlocal asked
             asked += 1
-            answer = case.call_and_validate(checks=_CHECKS, headers={"Host": "127.0.0.1"})
+            answer = case.call_and_validate(
+                checks=_CHECKS, headers={"Host": "127.0.0.1"}, timeout=10 * PATIENCE
+            )
             assert answer.status_code < 500 or case.operation.path == "/readyz"
 
         try:

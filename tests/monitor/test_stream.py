@@ -146,12 +146,15 @@ async def test_says_goodbye(settings: Settings) -> None:
 
 async def test_a_redis_that_is_killed_and_comes_back() -> None:
     with EmbeddedRedis() as server:
-        redis = async_client(server.url, retries=0)
+        redis = async_client(server.url, timeout_s=10 * PATIENCE, retries=0)
         publishing = Publishing(redis, Keys("cx"))
         await publishing.tick(reading("nps", 1.0))
-        settings = settings_of(server.url, "cx", timeout_s=2.0, stale_after_s=3.0)
+        settings = settings_of(server.url, "cx", stale_after_s=3.0)
         async with serving(settings) as served, following(served) as stream:
-            assert await stream.rows() == {"nps|24h|all": 1.0}
+            # Where Redis was slow at first, nothing is known yet when the client comes.
+            while not (seen := await stream.rows()):
+                pass
+            assert seen == {"nps|24h|all": 1.0}
             assert (await served.http.get("/readyz")).status_code in {200, 503}
             await publishing.tick(reading("nps", 1.5))  # fresh, however long all this took to start
             assert await stream.rows() == {"nps|24h|all": 1.5}
@@ -173,7 +176,6 @@ async def test_a_redis_that_is_killed_and_comes_back() -> None:
             server.restart()
             await redis.connection_pool.disconnect()
             await publishing.tick(reading("nps", 2.0))
-            seen: dict[str, float] = {}
             while seen.get("nps|24h|all") != 2.0:
                 seen |= await stream.rows()
         await redis.aclose()
@@ -181,7 +183,7 @@ async def test_a_redis_that_is_killed_and_comes_back() -> None:
 
 async def test_a_redis_that_hangs_does_not_hold_up_answers() -> None:
     with EmbeddedRedis() as server:
-        redis = async_client(server.url)
+        redis = async_client(server.url, timeout_s=10 * PATIENCE)
         await Publishing(redis, Keys("cx")).tick(reading())
         async with serving(settings_of(server.url, "cx", timeout_s=2.0)) as served:
             server.suspend()

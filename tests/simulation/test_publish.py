@@ -19,6 +19,7 @@ from processor.simulation import (
     simulate,
 )
 from schemas.events import EventType, kafka_key
+from tests.harness.waiting import PATIENCE
 from tests.simulation.streams import START_MS, stream
 
 
@@ -109,7 +110,7 @@ async def test_a_cancelled_run_stops_and_what_it_told_has_arrived(
     await begun.wait()
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(run, timeout=15)
+        await asyncio.wait_for(run, timeout=15 * PATIENCE)
     found = await records(bootstrap, prefix, [EventType.SOCIAL])
     assert len(found) >= told[-1] > 500
 

@@ -147,7 +147,12 @@ export class Detail {
 	/** History with the reading of now behind it. */
 	#draw() {
 		const { row } = this.tile;
-		const shown = this.points.filter((point) => !row || point.window_end < row.window_end);
+		// Now moves on before the past is asked for again: what was chosen stays as long as it is.
+		const seconds = Number(this.span.value);
+		const since = seconds && row ? Date.parse(row.window_end) - 1000 * seconds : 0;
+		const shown = this.points.filter(
+			({ window_end }) => Date.parse(window_end) >= since && (!row || window_end < row.window_end),
+		);
 		if (row) shown.push(row);
 		const { unit } = row ?? this.about;
 		const currency = row?.currency;
