@@ -119,7 +119,7 @@ async def test_a_master_that_takes_counts_with_it(
         await asyncio.to_thread(replicated.cut_off)
         await scenario.until_more_counted(LOST_RECORDS)
         at = await scenario.counted()
-        replicated.master.kill()
+        await asyncio.to_thread(replicated.fail_over)
         await eventually(
             lambda: asyncio.to_thread(replicated.promoted), what="the replica promoted"
         )

@@ -144,13 +144,17 @@ class Cluster:
     def fail_over(self, master: Node) -> Node:
         """Kill a master that has a replica: the replica, when it is the master."""
         replica = self.replicas[self.masters.index(master)]
-        for node in self.nodes:
-            if node.running:
-                node.call("CONFIG SET", "cluster-node-timeout", FAIL_OVER_MS)
+        self._wait_for_nodes(FAIL_OVER_MS)
         master.kill()
         _until_each([replica], lambda node: node.call("ROLE")[0] == "master", "promoted replica")
+        self._wait_for_nodes(NODE_TIMEOUT_MS)
         _until_each([node for node in self.nodes if node.running], _is_well, "cluster")
         return replica
+
+    def _wait_for_nodes(self, timeout_ms: int) -> None:
+        for node in self.nodes:
+            if node.running:
+                node.call("CONFIG SET", "cluster-node-timeout", timeout_ms)
 
     @contextmanager
     def moving(self, slot: int, target: Node) -> Iterator[Callable[[], bool]]:
