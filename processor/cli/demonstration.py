@@ -137,7 +137,7 @@ class Demonstration:
 
     async def _show(self, redis: EmbeddedRedis, page: str) -> None:
         settings = load_settings()
-        client = async_client(redis.url)
+        client = async_client(redis.url, repeats_timeouts=True)
         readings = LiveReadings(client, Keys(settings.redis.prefix))
         try:
             snapshot = await self._first(readings)

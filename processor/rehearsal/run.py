@@ -112,7 +112,9 @@ class Run:
         """
         settings, options, stack = self._settings, self._options, self._stack
         redis = async_client(
-            settings.redis.url.get_secret_value(), timeout_s=settings.redis.timeout_s
+            settings.redis.url.get_secret_value(),
+            timeout_s=settings.redis.timeout_s,
+            repeats_timeouts=True,  # it only reads, and writes what may be written twice
         )
         stack.push_async_callback(redis.aclose)
         await redis.ping()

@@ -106,12 +106,13 @@ def async_client(
     backoff_cap_s: float = BACKOFF_CAP_S,
     max_connections: int | None = None,
     password: str | None = None,
+    repeats_timeouts: bool = False,
 ) -> redis.asyncio.Redis:
     """Return an asyncio client with bounded waits; it connects at its first command.
 
     A lost or refused connection is tried again up to ``retries`` times with jittered backoff. A
-    time-out is not: the command may have been carried out, and only its sender knows whether it
-    may be repeated. Replies are bytes. Close it with ``await client.aclose()``.
+    time-out is not, unless told: the command may have been carried out, and only its sender knows
+    whether it may be repeated. Replies are bytes. Close it with ``await client.aclose()``.
 
     The client of a cluster has the commands of one key like any other. What takes several keys
     goes through `processor.state.pipelines`.
@@ -125,6 +126,7 @@ def async_client(
         max_connections: The most connections held at once, to each node of a cluster;
             redis-py's default where None.
         password: Takes the place of the URL's, for those who keep secrets out of URLs.
+        repeats_timeouts: Try again after a time-out, too: every command may be repeated.
 
     Raises:
         ValueError: The URL or a time-out is not valid.
@@ -134,7 +136,11 @@ def async_client(
     arguments["retry"] = AsyncRetry(
         ExponentialWithJitterBackoff(base=min(BACKOFF_BASE_S, backoff_cap_s), cap=backoff_cap_s),
         retries,
-        supported_errors=(RedisConnectionError,),
+        supported_errors=(
+            (RedisConnectionError, RedisTimeoutError)
+            if repeats_timeouts
+            else (RedisConnectionError,)
+        ),
     )
     if address.has_sentinels:
         sentinels: Any = _Sentinels  # redis-py's has no types

@@ -16,7 +16,7 @@ from processor.rehearsal.naming import settings_of
 from processor.settings import Settings
 from processor.streaming.marks import HEADER
 from processor.streaming.topics import event_topics
-from tests.cli.commands import cxpulse
+from tests.cli.commands import SECONDS, cxpulse
 from tests.harness.gate import Gate
 from tests.harness.kafka import read_all
 from tests.harness.waiting import eventually
@@ -50,6 +50,7 @@ async def test_killed_then_interrupted_then_done(
         return True
 
     async def is_shut() -> bool:
+        assert process.poll() is None, (tmp_path / "err").read_text()
         return gate.is_shut
 
     async with Gate(redis_url) as gate:
@@ -73,14 +74,16 @@ async def test_killed_then_interrupted_then_done(
                 process.send_signal(number)
                 most = length
                 gate.open()
-                assert await asyncio.to_thread(process.wait, 60) != 0
+                assert await asyncio.to_thread(process.wait, SECONDS) != 0
             finally:
                 process.kill()
             assert not out.exists()
             assert size() < length
         done = start()
         try:
-            assert await asyncio.to_thread(done.wait, 180) == 0, (tmp_path / "err").read_text()
+            assert await asyncio.to_thread(done.wait, 3 * SECONDS) == 0, (
+                tmp_path / "err"
+            ).read_text()
         finally:
             done.kill()
     assert out.read_text() == whole
