@@ -82,10 +82,15 @@ async def ask_redis(settings: "Settings") -> None:
 
 
 async def _await(ask: Callable[[], Awaitable[object]], patience_s: float) -> None:
-    from aiokafka.errors import KafkaConnectionError
-    from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
+    from aiokafka.errors import KafkaError
+    from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError  # noqa: A004
 
     from processor.streaming.refusal import KafkaRefusedError
+
+    def may_pass(error: Exception) -> bool:
+        if isinstance(error, KafkaRefusedError):
+            return error.may_pass
+        return not isinstance(error, KafkaError) or error.retriable
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_s
@@ -94,9 +99,8 @@ async def _await(ask: Callable[[], Awaitable[object]], patience_s: float) -> Non
             await ask()
         except AuthenticationError:
             raise  # a wrong password does not become right by waiting
-        except (KafkaConnectionError, KafkaRefusedError, ConnectionError) as error:
-            is_final = isinstance(error, KafkaRefusedError) and not error.may_pass
-            if is_final or loop.time() >= deadline:
+        except (KafkaError, KafkaRefusedError, ConnectionError, TimeoutError) as error:
+            if not may_pass(error) or loop.time() >= deadline:
                 raise
             await asyncio.sleep(_TRY_AGAIN_S)
         else:
