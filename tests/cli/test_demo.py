@@ -48,6 +48,29 @@ def _descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return list(psutil.Process(process.pid).children(recursive=True))
 
 
+def _command_of(process: psutil.Process) -> str:
+    """Its command line; nothing of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+async def _until_running(process: subprocess.Popen[str], pattern: str) -> psutil.Process:
+    """The part itself, not its supervisor, whose command line ends with the part's.
+
+    The part has its supervisor's command line, too, until it has its own.
+    """
+
+    async def found() -> list[psutil.Process]:
+        assert process.poll() is None
+        commands = [(child, _command_of(child)) for child in _descendants(process)]
+        return [one for one, text in commands if pattern in text and "supervisor.py" not in text]
+
+    (part,) = await eventually(found, what=f"a process of {pattern}")
+    return part
+
+
 _SHOWN: Final = (
     *(
         rf"{name} +│ +{value} +│"
@@ -67,7 +90,8 @@ _SHOWN: Final = (
 async def _until_shown(frames: Path, process: subprocess.Popen[str]) -> None:
     async def last() -> str:
         assert process.poll() is None
-        told = await asyncio.to_thread(frames.read_text, encoding="utf-8")
+        # What is being written may end within a letter.
+        told = await asyncio.to_thread(frames.read_text, encoding="utf-8", errors="replace")
         return told.rpartition("cxpulse demo")[2]
 
     def is_whole(frame: str) -> bool:
@@ -81,6 +105,8 @@ async def _until_told(page: str) -> None:
 
         async def told() -> list[int]:
             answer = await http.get("api/readings?metric=nps&window=5m&segment=all")
+            if not answer.is_success:
+                return []  # it may not have looked yet, or Redis may be slow
             return [row["n"] for row in answer.json()["readings"]]
 
         await eventually(told, any, what="the page's API tells it as well")
@@ -150,7 +176,7 @@ def test_it_leaves_no_process_when_it_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "pattern"),
     [
-        ("worker", "worker"),
+        ("worker", "processor.cli worker"),
         # Its worker takes its whole time to stop without a broker.
         pytest.param("Kafka", "kafka.Kafka", marks=pytest.mark.soak),
     ],
@@ -158,13 +184,8 @@ def test_it_leaves_no_process_when_it_is_killed(tmp_path: Path) -> None:
 def test_a_part_that_dies_is_named(tmp_path: Path, part: str, pattern: str) -> None:
     with _demo(tmp_path) as process:
         _said(process, "run")
+        victim = asyncio.run(_until_running(process, pattern))
         children = _descendants(process)
-        # The part itself, not its supervisor, whose command line ends with the part's.
-        (victim,) = (
-            child
-            for child in children
-            if pattern in child.cmdline() and "supervisor.py" not in str(child.cmdline())
-        )
         victim.kill()
         _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
