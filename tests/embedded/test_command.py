@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,9 +10,21 @@ import redis
 
 from processor.embedded.kafka import _registered_brokers
 from tests.embedded.processes import mentioning
-from tests.harness.waiting import PATIENCE
+from tests.harness.waiting import PATIENCE, eventually
 
 _SECONDS = 60 * PATIENCE
+
+
+async def _brokers_at(port: int) -> set[tuple[str, int]]:
+    """What a broker says, however long it takes: one look waits for two seconds alone."""
+
+    async def found() -> set[tuple[str, int]]:
+        try:
+            return _registered_brokers(port)
+        except TimeoutError:
+            return set()
+
+    return await eventually(found, what="an answer of Kafka")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -29,7 +42,7 @@ def test_run_prints_addresses_that_answer_and_ends_in_order(
         lines = [process.stdout.readline().strip() for _ in range(2)]
         addresses = dict(line.split("=") for line in lines)
         host, port = addresses["CX_KAFKA__BOOTSTRAP"].split(":")
-        assert _registered_brokers(int(port)) == {(host, int(port))}
+        assert asyncio.run(_brokers_at(int(port))) == {(host, int(port))}
         with redis.Redis.from_url(addresses["CX_REDIS__URL"]) as client:
             assert client.ping()
 

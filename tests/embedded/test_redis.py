@@ -9,6 +9,7 @@ import redis
 from processor.embedded.redis import EmbeddedRedis, binaries
 from processor.embedded.server import EmbeddedServerError
 from tests.embedded.processes import exists
+from tests.harness.waiting import PATIENCE
 
 
 @pytest.fixture(params=list(binaries()))
@@ -23,7 +24,7 @@ def server(binary: Path, tmp_path: Path) -> Iterator[EmbeddedRedis]:
         yield own
 
 
-def client_of(server: EmbeddedRedis, timeout: float = 5.0) -> redis.Redis:
+def client_of(server: EmbeddedRedis, timeout: float = 5 * PATIENCE) -> redis.Redis:
     return redis.Redis.from_url(server.url, socket_timeout=timeout, decode_responses=True)
 
 
