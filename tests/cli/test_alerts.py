@@ -19,6 +19,7 @@ from processor.notifying.outbox import Outbox
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client, sync_client
 from processor.state.replies import text
+from tests.harness.waiting import PATIENCE
 
 LOW: Final[Mapping[str, Any]] = {
     "name": "NPS low",
@@ -327,6 +328,7 @@ def deployment(
     configure(LOW, LAG)
     monkeypatch.setenv("CX_REDIS__URL", redis_url)
     monkeypatch.setenv("CX_REDIS__PREFIX", prefix)
+    monkeypatch.setenv("CX_REDIS__TIMEOUT_S", str(5 * PATIENCE))
     client = sync_client(redis_url)
     client.hset(
         Keys(prefix).alerts, mapping={key: json.dumps(row) for key, row in decided().items()}

@@ -23,7 +23,7 @@ from schemas.readings import reading_key
 from schemas.timestamps import format_rfc3339
 from tests.cli.commands import SECONDS, cxpulse, run
 from tests.harness.stored import StoredEvents
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.state.test_history import CONFIG, NOW_MS, on_the_minute
 
 ENGINE = {
@@ -88,7 +88,12 @@ async def test_one_table_says_it_all(redis_url: str, redis_prefix: str) -> None:
     await publish(client, prefix)
     await client.aclose()
     metrics = ("--metric", "nps", "--metric", "bounce_rate", "--metric", "revenue")
-    env = {**ENGINE, "CX_REDIS__URL": redis_url, "CX_REDIS__PREFIX": prefix}
+    env = {
+        **ENGINE,
+        "CX_REDIS__URL": redis_url,
+        "CX_REDIS__PREFIX": prefix,
+        "CX_REDIS__TIMEOUT_S": str(5 * PATIENCE),
+    }
     ended = run("top", "--once", "--window", "24h", "--by", "channel", *metrics, env=env)
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
