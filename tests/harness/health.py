@@ -54,10 +54,10 @@ class HealthChecks:
         await eventually(self.reasons, lambda r: not r, within_s=within_s, what="ready")
 
     async def until_not(self, check: str, reason: str, within_s: float = 30) -> None:
-        """Returns when a check fails for a reason."""
+        """Returns when a check fails for a reason, or for any where that is empty."""
         await eventually(
             self.reasons,
-            lambda reasons: reason in reasons.get(check, ""),
+            lambda reasons: check in reasons and reason in reasons[check],
             within_s=within_s,
             what=f"{check}: {reason}",
         )
