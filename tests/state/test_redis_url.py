@@ -19,7 +19,7 @@ from processor.state.redis_url import (
     redact,
     sync_client,
 )
-from tests.harness.waiting import PATIENCE
+from tests.harness.waiting import PATIENCE, eventually
 
 SECRET = "s3cr3t"
 
@@ -201,25 +201,30 @@ async def test_an_async_client_gives_up_on_a_silent_server(silent_server: str) -
 
 
 async def test_an_async_client_asks_again_where_every_command_may_be_repeated() -> None:
-    connections = 0
+    connections = ended = 0
 
     async def answer_later_ones(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
+        nonlocal connections, ended
         connections += 1
         is_silent = connections == 1
         while await reader.read(4096):
             if not is_silent:
                 writer.write(b"-ERR not a real command\r\n")
         writer.close()
+        ended += 1
+
+    async def open_ones() -> int:
+        return connections - ended
 
     async with (
-        asyncio.timeout(20 * PATIENCE),
+        asyncio.timeout(30 * PATIENCE),
         await asyncio.start_server(answer_later_ones, "127.0.0.1", 0) as server,
     ):
         url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         async with async_client(url, timeout_s=0.2, retries=40, repeats_timeouts=True) as client:
             with pytest.raises(redis.exceptions.ResponseError, match="not a real command"):
                 await client.ping()
+        await eventually(open_ones, (0).__eq__, what="every connection closed")
     assert connections > 1
 
 
