@@ -113,17 +113,23 @@ export class Detail {
 		return { metric: this.about.name, window, segment: segmentText(segment) };
 	}
 
+	/** Since when (ms): the reading moves on between two fetches. */
+	get #since() {
+		const { row } = this.tile;
+		return row && this.span.value > 0 ? Date.parse(row.window_end) - 1000 * this.span.value : null;
+	}
+
 	async #fetch() {
 		try {
-			const { row } = this.tile;
-			const seconds = Number(this.span.value);
-			const from = seconds && row ? new Date(Date.parse(row.window_end) - 1000 * seconds).toISOString() : null;
-			const asked = query({ ...this.#asked, currency: row?.currency, points: 120, from });
+			const since = this.#since;
+			const span = this.span.value;
+			const from = since && new Date(since).toISOString();
+			const asked = query({ ...this.#asked, currency: this.tile.row?.currency, points: 120, from });
 			const [said, scores] = await Promise.all([
 				ask(`/api/history?${asked}`, this.stop.signal),
 				SCORED.has(this.about.name) ? ask(`/api/distribution?${query(this.#asked)}`, this.stop.signal) : null,
 			]);
-			if (seconds !== Number(this.span.value)) return; // another was chosen meanwhile
+			if (span !== this.span.value) return; // another was chosen meanwhile
 			this.points = said.points;
 			mark(this.csv, "href", `/api/history?${asked}&format=csv`);
 			this.#spans(said.known_from);
@@ -147,12 +153,8 @@ export class Detail {
 	/** History with the reading of now behind it. */
 	#draw() {
 		const { row } = this.tile;
-		// Now moves on before the past is asked for again: what was chosen stays as long as it is.
-		const seconds = Number(this.span.value);
-		const since = seconds && row ? Date.parse(row.window_end) - 1000 * seconds : 0;
-		const shown = this.points.filter(
-			({ window_end }) => Date.parse(window_end) >= since && (!row || window_end < row.window_end),
-		);
+		const since = this.#since;
+		const shown = this.points.filter((p) => Date.parse(p.window_end) >= since && (!row || p.window_end < row.window_end));
 		if (row) shown.push(row);
 		const { unit } = row ?? this.about;
 		const currency = row?.currency;
