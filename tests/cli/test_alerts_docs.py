@@ -21,6 +21,7 @@ from processor.cli import main
 from processor.cli.application import app
 from processor.metrics.catalogue import CATALOGUE
 from processor.settings import EngineSettings
+from tests.harness.waiting import PATIENCE
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -50,6 +51,7 @@ def test_commands_run_and_print_what_is_shown(
     for name in [name for name in os.environ if name.startswith("CX_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CX_REDIS__URL", redis_url)
+    monkeypatch.setenv("CX_REDIS__TIMEOUT_S", str(5 * PATIENCE))
     monkeypatch.setenv("CX_REDIS__PREFIX", redis_prefix.rstrip(":"))
     said = []
     for line in "".join(blocks("sh")).splitlines():
