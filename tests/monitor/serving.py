@@ -53,7 +53,7 @@ def settings_of(
 
 @asynccontextmanager
 async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[Served]:
-    """Serve a monitor; it has read Redis when this yields, if Redis answers."""
+    """Serve a monitor; it has read Redis, which is to be there, when this yields."""
     app = create_app(settings)
     monitor: Monitor = app.state.monitor
     listening = listen("127.0.0.1", port)
@@ -61,13 +61,13 @@ async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[Served]
     server = MonitorServer(app, settings.monitor)
     task = asyncio.create_task(server.serve(sockets=[listening]))
 
-    async def looked() -> bool:
+    async def has_read() -> bool:
         assert not task.done(), "the server ended"
-        return server.started and monitor.hub.error != "not read yet"
+        return server.started and monitor.hub.error is None
 
     url = f"http://127.0.0.1:{port}"
     try:
-        await eventually(looked, what="a monitor that has looked at Redis")
+        await eventually(has_read, what="a monitor that has read Redis")
         # Connections that rest are closed by the server after seconds: none is used again then, or
         # a request could meet its end.
         limits = httpx.Limits(keepalive_expiry=1.0)
