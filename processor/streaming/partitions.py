@@ -247,17 +247,23 @@ class Partitions:
 
     async def _go_on(self, partition: OwnedPartition) -> None:
         """Fetch a held partition again, from where its counts end."""
-        if self._consumer is None:
-            return
+        if self._consumer is not None and await self._seek(partition, self._consumer):
+            partition.held = False
+            self._consumer.let_go([partition.tp])
+
+    async def _seek(self, partition: OwnedPartition, consumer: BatchConsumer) -> bool:
+        """Go to where the counts end; False where that cannot be: it is claimed again."""
         try:
-            partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
-        except KafkaError as error:  # not ours in Kafka any more, or the broker is away
-            log.warning("%s: %r; claiming it again", partition.store.name, error)
-            partition.lose()
-            self._reclaim_at = time.monotonic()
-            return
-        partition.held = False
-        self._consumer.let_go([partition.tp])
+            partition.chain = await consumer.rewind(partition.tp, partition.next_offset)
+        except (KafkaError, TimeoutError) as error:  # not ours in Kafka any more, or it is away
+            self._claim_again(partition, error)
+            return False
+        return True
+
+    def _claim_again(self, partition: OwnedPartition, why: object) -> None:
+        log.warning("%s: %r; claiming it again", partition.store.name, why)
+        partition.lose()
+        self._reclaim_at = time.monotonic()
 
     async def _follows(self, partition: OwnedPartition, batch: RecordBatch) -> bool:
         """Whether a batch that leaves offsets out may be counted, and what it left out told.
@@ -267,12 +273,14 @@ class Partitions:
         """
         first = batch.records[0]
         if first.offset < batch.base_offset:
-            log.warning("%s: its log went back to %d", partition.store.name, first.offset)
-            partition.lose()
-            self._reclaim_at = time.monotonic()  # the claim finds out what it is
+            # The claim finds out what it is.
+            self._claim_again(partition, f"its log went back to {first.offset}")
             return False
         if first.offset > batch.base_offset + 1 and self._consumer is not None:
-            start = (await self._consumer.earliest_offsets(partition.tp))[partition.tp]
+            try:
+                start = (await self._consumer.earliest_offsets(partition.tp))[partition.tp]
+            except (KafkaError, TimeoutError) as error:
+                self._claim_again(partition, error)
             if partition.lost:
                 return False
             if start > batch.base_offset:
@@ -288,14 +296,10 @@ class Partitions:
 
         Faust clears its queues when it resumes after a rebalance, also of what came just before.
         """
-        log.warning(
-            "%s: a batch begins at %s, the one before it ended at %s: fetching again from there",
-            partition.store.name,
-            batch.base_offset,
-            partition.next_offset,
-        )
+        ends = f"begins at {batch.base_offset}, the one before it ended at {partition.next_offset}"
+        log.warning("%s: a batch %s: fetching again from there", partition.store.name, ends)
         if self._consumer is not None:
-            partition.chain = await self._consumer.rewind(partition.tp, partition.next_offset)
+            await self._seek(partition, self._consumer)
 
     async def watch_topics(self, sleep: Callable[[float], Awaitable[object]]) -> None:
         """Look now and then whether a topic was made again under its name, until cancelled.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 from redis.asyncio import Redis
 
@@ -214,6 +215,39 @@ def _lost(consumer: LogConsumer) -> Callable[[], Awaitable[bool]]:
         return owned is None or owned.lost
 
     return lost
+
+
+@pytest.mark.parametrize("asked", ["rewind", "earliest_offsets"])
+async def test_a_question_that_kafka_does_not_answer_is_a_claim_again_and_ends_nothing(
+    redis: Redis, redis_prefix: str, asked: str
+) -> None:
+    """A batch does not follow the one before it, and a rebalance or an outage just begins."""
+    prefix = redis_prefix.rstrip(":")
+    consumer = owning(redis, prefix)
+    consumer.log = [answer(n) for n in range(10)]
+    await consumer.perform_seek()
+    async with flushing(consumer) as task:
+        await consumer.deliver(2)
+        batch = consumer.fetch()
+        if asked == "rewind":
+            batch.base_offset = 5
+        batch.records = batch.records[3:]
+        _fails_once(consumer, asked)
+        await consumer.partitions.process(batch)
+        await eventually(_seeks(consumer), lambda n: n == 2, within_s=10, what="claimed again")
+        await consumer.deliver()
+        await eventually(lambda: counted(redis, prefix), lambda n: n == 10, what="10 counted")
+        assert not task.done()
+
+
+def _fails_once(consumer: LogConsumer, asked: str) -> None:
+    answers = getattr(consumer, asked)
+
+    async def fail(*_: object) -> None:
+        setattr(consumer, asked, answers)
+        raise IllegalStateError("no current assignment")
+
+    setattr(consumer, asked, fail)
 
 
 async def test_a_claim_while_redis_is_away_is_made_when_it_is_back(redis_prefix: str) -> None:
