@@ -17,13 +17,12 @@ from contextlib import asynccontextmanager
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.errors import ErrorCode
 from tests.faults.conftest import NewScenario
 from tests.faults.refusals import event
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import PARTITIONS, Scenario
 from tests.harness.kafka import Record, read_all, send
 from tests.harness.running import say
 from tests.harness.worker import WorkerProcess
@@ -121,13 +120,14 @@ async def test_f23_a_million_values_and_ids(scenario: Scenario) -> None:
 async def test_f23_what_is_too_large_is_refused_unread_and_what_follows_counts(
     scenario: Scenario,
 ) -> None:
-    await scenario.create_topics()
     topic = scenario.deployment.topic("survey-response")
     admin = AIOKafkaAdminClient(bootstrap_servers=scenario.deployment.bootstrap)
     await admin.start()
+    # From the beginning: a limit that is altered is in force some time later.
     limit = {"max.message.bytes": str(12 * MB)}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
+    await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=limit)])
     await admin.close()
+    await scenario.create_topics()
     large = json.dumps(event("survey-response", comment="x" * 10 * MB)).encode()
     records = [
         Record(topic, b"k", answer(0)),
