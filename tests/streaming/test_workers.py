@@ -21,8 +21,10 @@ from tests.harness.kafka import (
     Record,
     create_topics,
     end_offsets,
+    producing,
     read_all,
     send,
+    send_all,
     send_paced,
 )
 from tests.harness.state import StoredState
@@ -98,11 +100,14 @@ async def test_without_input_sessions_close_and_windows_move_on(
     view = {"type": "session", "event_id": "e", "session_id": "s", "action": "page_view"}
     with WorkerProcess(deployment, tmp_path, settings=settings) as worker:
         await worker.until_ready()
-        view["occurred_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        session = Record(deployment.topic("session"), b"s", json.dumps(view).encode())
-        # Both are to be seen before they are over: a busy machine takes its time for that.
-        survey = surveys(deployment, [answer(0, seconds_ago=42)])
-        await send(deployment, [session, *survey])
+        # Both are to be seen before they are over, and a busy machine takes its time for that: it
+        # publishes, and there is a producer, before they happen.
+        await eventually(state.revision, what="a first tick")
+        async with producing(deployment) as producer:
+            view["occurred_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            session = Record(deployment.topic("session"), b"s", json.dumps(view).encode())
+            survey = surveys(deployment, [answer(0, seconds_ago=42)])
+            await send_all(producer, [session, *survey])
         await eventually(
             state.status, lambda s: s.get("open_sessions") == "1", what="the session open"
         )
