@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from processor.embedded.server import free_port
 from tests.harness.waiting import eventually
 
 SECRET: Final = "a secret of the tests"
@@ -104,14 +105,14 @@ class Receiving:
         assert not self.problems, self.problems
 
     async def start(self) -> None:
-        """Listen, at the port of before."""
+        """Listen, at the port of before: none that a client may be given while it is away."""
+        self.port = self.port or free_port()
         app = web.Application(client_max_size=10 * 2**20)
         app.router.add_post("/hook", self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Listen no more."""

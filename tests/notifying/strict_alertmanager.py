@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from processor.embedded.server import free_port
+
 _NAME: Final = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 
 
@@ -41,7 +43,7 @@ class StrictAlertmanager:
     def __init__(self) -> None:
         self._latest: dict[str, tuple[PostableAlert, dict[str, Any]]] = {}
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = free_port()
 
     @property
     def url(self) -> str:
@@ -56,7 +58,6 @@ class StrictAlertmanager:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Listen no more."""

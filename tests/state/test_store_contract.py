@@ -5,7 +5,6 @@ The apps are real and never started: an assignment is handed to the assignor as 
 """
 
 import logging
-import socket
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from hypothesis.stateful import (
 )
 
 from processor.embedded.redis import EmbeddedRedis
+from processor.embedded.server import free_port
 from processor.state.redis_url import sync_client
 from processor.state.store import RedisStore, RedisStoreError
 
@@ -521,8 +521,7 @@ async def test_a_wrong_password_is_named_and_not_shown(start: Start, redis_url: 
 
 
 async def test_no_redis_is_a_clear_error(start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     worker = start(f"redis://127.0.0.1:{port}/0")
     table = worker.table()
     with pytest.raises(RedisStoreError, match=rf"cannot connect, .*127\.0\.0\.1:{port}"):
