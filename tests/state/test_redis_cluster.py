@@ -148,7 +148,8 @@ async def test_a_slot_that_moves_under_flushes_loses_none_and_halves_none(
         nonlocal offset
         while is_moving or offset < 50:
             offset += 1
-            begun, known = offset // 5, offset % 5 + 1  # a pane that is new now and then
+            # A pane that is new now and then, and none so old that it is kept no more.
+            begun, known = offset // 5 % 100, offset % 5 + 1
             deltas = {
                 **count("nps.9", start=T0 - 60_000 * begun),
                 **count("nps.1", start=T0 - 60_000 * (begun - known)),
