@@ -19,7 +19,7 @@ from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.kafka import durable_producer, readings_producer
 from tests.harness.kafka import Record, send
 from tests.harness.state import StoredState
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.harness.worker import Deployment, WorkerProcess
 from tests.streaming.owning import answer
 
@@ -103,7 +103,7 @@ async def test_a_producer_that_cannot_send_is_given_up_whole(
 ) -> None:
     kafka = KafkaSettings(bootstrap=broker.bootstrap, group=f"{topic_prefix}group")
     producer = (readings_producer if transactional else durable_producer)(kafka)
-    await start_producer(producer, 30)
+    await start_producer(producer, 30 * PATIENCE)
     await producer.client._wait_on_metadata(f"{topic_prefix}out")
     async with suspended(broker):
         if transactional:
@@ -132,11 +132,11 @@ async def test_a_broker_that_knows_of_no_broker_is_one_that_is_away(
 
     producer.client.bootstrap = connect_to_a_fenced_one
     with pytest.raises(KafkaConnectionError, match="knows of no broker yet"):
-        await start_producer(producer, 30)
+        await start_producer(producer, 30 * PATIENCE)
     await no_other_tasks()
     again = readings_producer(kafka)
-    await start_producer(again, 30)
-    await stop_producer(again, 30)
+    await start_producer(again, 30 * PATIENCE)
+    await stop_producer(again, 30 * PATIENCE)
 
 
 async def test_a_producer_that_does_not_start_leaves_nothing_behind(

@@ -11,6 +11,7 @@ from faust.types.auth import AuthProtocol
 
 from processor.cli import checks, main
 from processor.settings import KafkaSettings
+from processor.streaming import refusal as refusals
 from processor.streaming.security import broker_credentials, security_options
 from tests.cli.commands import run
 from tests.harness.kafka import Record, read_all, send
@@ -149,6 +150,7 @@ def test_who_is_not_let_in_is_told_why_in_one_line(  # noqa: PLR0917 - a table a
     meant = {name: stands_for.get(value or "", value) for name, value in over.items()}
     for name, value in secured.settings(listener, **meant).items():
         monkeypatch.setenv(f"CX_{name}", value)
+    monkeypatch.setattr(refusals, "_PATIENCE_S", refusals._PATIENCE_S * PATIENCE)
     assert main(["topics", "create"]) == 1
     out, err = capsys.readouterr()
     assert out == ""

@@ -18,7 +18,7 @@ from processor.embedded.server import free_port
 from tests.harness.gate import Gate, pass_all
 from tests.harness.health import HealthChecks
 from tests.harness.kafka import create_topics
-from tests.harness.waiting import PATIENCE, eventually
+from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
 
 WITHIN_S = 12.0
@@ -38,7 +38,7 @@ def port() -> int:
 
 async def ends(worker: WorkerProcess) -> None:
     """It ends in time, in order, and has nothing to explain."""
-    code, took_s = await asyncio.to_thread(worker.terminate, WITHIN_S * PATIENCE)
+    code, took_s = await asyncio.to_thread(worker.terminate, WITHIN_S)
     assert code == 0, worker.log()
     # Where the machine is slower than that, the worker has cut its stop short by its own clock.
     assert took_s < WITHIN_S or worker.log_lines(CUT), worker.log()
