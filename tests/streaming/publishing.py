@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from processor.alerting.rule import Rule
@@ -14,6 +15,7 @@ from processor.settings import KafkaSettings
 from processor.state.keys import Keys
 from processor.state.live import LiveReadings
 from processor.state.partition import PartitionStore
+from processor.streaming import publisher as module
 from processor.streaming.alerts import Alerts
 from processor.streaming.kafka import client_options, readings_producer
 from processor.streaming.publisher import Publisher
@@ -21,10 +23,12 @@ from processor.streaming.said import keys_in
 from processor.streaming.signals import Signals
 from schemas.events import EventType
 from tests.harness.kafka import read_all, until_committed
+from tests.harness.waiting import PATIENCE
 from tests.harness.worker import Deployment
 from tests.state.flushing import T0, TIERS, changes
 
 MINUTE_MS = 60_000
+_KAFKA_TIMEOUT_S = module._KAFKA_TIMEOUT_S * PATIENCE
 
 
 @asynccontextmanager
@@ -65,7 +69,10 @@ async def publishing(
         now_ms=lambda: at_ms,
     )
     try:
-        yield publisher
+        # A worker begins afresh where Kafka takes longer; a tick that a test asks for fails.
+        with pytest.MonkeyPatch.context() as patience:
+            patience.setattr(module, "_KAFKA_TIMEOUT_S", _KAFKA_TIMEOUT_S)
+            yield publisher
     finally:
         await publisher.stand_down()
 

@@ -57,6 +57,7 @@ async def test_an_agent_that_waits_for_a_flush_goes_on_when_the_partition_is_los
     redis: Redis, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owned, "MAX_PENDING_EVENTS", 10)
+    monkeypatch.setattr(module, "HOLD_AFTER_S", 3600.0)  # else it waits for a second only
     consumer = owning(redis, redis_prefix.rstrip(":"))
     consumer.log = [answer(n) for n in range(50)]
     await consumer.perform_seek()
