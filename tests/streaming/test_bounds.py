@@ -17,7 +17,7 @@ from processor.settings import KafkaSettings
 from processor.state.redis_url import async_client
 from processor.streaming.bounded import start_producer, stop_producer, within
 from processor.streaming.kafka import durable_producer, readings_producer
-from tests.harness.kafka import Record, send
+from tests.harness.kafka import Record, create_topics, send
 from tests.harness.state import StoredState
 from tests.harness.waiting import PATIENCE, eventually
 from tests.harness.worker import Deployment, WorkerProcess
@@ -186,6 +186,7 @@ async def test_a_claim_that_takes_too_long_is_made_again(
             client = async_client(deployment.redis_url)
             stack.push_async_callback(client.aclose)
             state = StoredState(client, deployment.redis_prefix)
+            await create_topics(deployment)  # within a client's own time
             worker = stack.enter_context(WorkerProcess(deployment, tmp_path))
             await worker.until_ready()
 

@@ -10,13 +10,14 @@ from processor.embedded.redis import EmbeddedRedis
 from processor.embedded.server import free_port
 from processor.state.redis_url import async_client
 from tests.harness.health import HealthChecks
-from tests.harness.kafka import Record, send
+from tests.harness.kafka import Record, create_topics, send
 from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
 from tests.streaming.owning import answer
 
 SETTINGS = {
+    # It bounds the making of topics, too, which a busy broker takes longer for: they are there.
     "KAFKA__REQUEST_TIMEOUT_S": "6",
     "REDIS__TIMEOUT_S": "2",
     # Partitions may stand for twice this: less than the servers are away for.
@@ -45,6 +46,7 @@ async def test_redis_that_hangs_is_told_and_costs_no_partition(
         )
         client = async_client(server.url)
         state = StoredState(client, deployment.redis_prefix)
+        await create_topics(deployment)
         with WorkerProcess(deployment, tmp_path) as worker:
             await worker.until_ready()
             await checks.until_ready()
@@ -83,6 +85,7 @@ async def test_a_broker_that_is_away_is_told_and_is_no_stall(
             redis_prefix.rstrip(":"),
             {**SETTINGS, "WORKER__HEALTH_PORT": str(port)},
         )
+        await create_topics(deployment)
         with WorkerProcess(deployment, tmp_path) as worker:
             await checks.until_ready()
             broker.kill()

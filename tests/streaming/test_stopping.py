@@ -46,7 +46,11 @@ async def ends(worker: WorkerProcess) -> None:
     assert not worker.log_lines("stalled"), worker.log()
 
 
-def with_checks(deployment: Deployment, folder: Path, port: int, **over: str) -> WorkerProcess:
+async def with_checks(
+    deployment: Deployment, folder: Path, port: int, **over: str
+) -> WorkerProcess:
+    """A worker whose topics are there: a busy broker takes longer for them than requests may."""
+    await create_topics(deployment)
     settings = {"WORKER__HEALTH_PORT": str(port), "KAFKA__REQUEST_TIMEOUT_S": "6", **over}
     return WorkerProcess(deployment, folder, settings=settings)
 
@@ -54,7 +58,7 @@ def with_checks(deployment: Deployment, folder: Path, port: int, **over: str) ->
 async def test_while_redis_hangs(deployment: Deployment, tmp_path: Path, port: int) -> None:
     with EmbeddedRedis() as server:
         hanging = replace(deployment, redis_url=server.url)
-        with with_checks(hanging, tmp_path, port) as worker:
+        with await with_checks(hanging, tmp_path, port) as worker:
             await HealthChecks(port).until_ready()
             server.suspend()
             await HealthChecks(port).until_not("redis", "does not answer")
@@ -67,7 +71,7 @@ async def test_while_kafka_is_away(
 ) -> None:
     with EmbeddedKafka() as broker:
         deployment = Deployment(broker.bootstrap, redis_url, topic_prefix, redis_prefix.rstrip(":"))
-        with with_checks(deployment, tmp_path, port) as worker:
+        with await with_checks(deployment, tmp_path, port) as worker:
             await HealthChecks(port).until_ready()
             broker.kill()
             await HealthChecks(port).until_not("kafka", "does not answer")
@@ -116,7 +120,7 @@ async def test_in_the_middle_of_a_rebalance(
 ) -> None:
     second = WorkerProcess(deployment, tmp_path, "second")
     checks = HealthChecks(port)
-    with with_checks(deployment, tmp_path, port) as worker:
+    with await with_checks(deployment, tmp_path, port) as worker:
         await checks.until_ready()
         async with a_member_that_holds(deployment) as lets_go:
             await checks.until_ready()
@@ -129,9 +133,9 @@ async def test_in_the_middle_of_a_rebalance(
 
 
 async def test_while_it_joins_the_group(deployment: Deployment, tmp_path: Path, port: int) -> None:
-    await create_topics(deployment)
+    await create_topics(deployment)  # for the member, who comes first
     async with a_member_that_holds(deployment):
-        with with_checks(deployment, tmp_path, port) as worker:
+        with await with_checks(deployment, tmp_path, port) as worker:
             await HealthChecks(port).until_not("partitions", "joining the consumer group")
             await ends(worker)
 
@@ -148,7 +152,7 @@ async def test_while_it_claims_its_first_partitions(
 
         gate.before = before
         held = replace(deployment, redis_url=gate.url)
-        with with_checks(held, tmp_path, port, KAFKA__REQUEST_TIMEOUT_S="60") as worker:
+        with await with_checks(held, tmp_path, port, KAFKA__REQUEST_TIMEOUT_S="60") as worker:
             await HealthChecks(port).until_not("partitions", "rebalancing")
             os.kill(worker.pid, signal.SIGTERM)
             gate.before = pass_all
@@ -157,7 +161,7 @@ async def test_while_it_claims_its_first_partitions(
 
 
 async def test_once_more_while_it_stops(deployment: Deployment, tmp_path: Path, port: int) -> None:
-    with with_checks(deployment, tmp_path, port) as worker:
+    with await with_checks(deployment, tmp_path, port) as worker:
         await HealthChecks(port).until_ready()
         os.kill(worker.pid, signal.SIGTERM)
 

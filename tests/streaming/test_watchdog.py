@@ -8,7 +8,7 @@ import pytest
 from processor.embedded.server import free_port
 from tests.harness.faulty import BROKEN
 from tests.harness.health import HealthChecks
-from tests.harness.kafka import Record, send
+from tests.harness.kafka import Record, create_topics, send
 from tests.harness.state import StoredState
 from tests.harness.waiting import eventually
 from tests.harness.worker import Deployment, WorkerProcess
@@ -32,6 +32,7 @@ def faulty(
     stall_after_s: int = STALL_AFTER_S,
 ) -> WorkerProcess:
     settings = {
+        # It bounds the making of topics, too, which a busy broker takes longer for: they are there.
         "KAFKA__REQUEST_TIMEOUT_S": "6",
         "WORKER__STALL_AFTER_S": str(stall_after_s),
         **({} if port is None else {"WORKER__HEALTH_PORT": str(port)}),
@@ -53,6 +54,7 @@ async def test_a_blocked_loop_is_not_live_and_ends_the_worker(
     port = free_port()
     checks = HealthChecks(port)
     # After 5 s the loop is late: there is time to see that before the worker ends.
+    await create_topics(deployment)
     with faulty(deployment, tmp_path, "blocked_loop", port, stall_after_s=15) as worker:
         await checks.until_ready()
         await send_answers(deployment)
@@ -68,6 +70,7 @@ async def test_a_blocked_loop_is_not_live_and_ends_the_worker(
 async def test_a_partition_that_stands_still_ends_the_worker(
     deployment: Deployment, tmp_path: Path, fault: str
 ) -> None:
+    await create_topics(deployment)
     with faulty(deployment, tmp_path, fault, None) as worker:
         await worker.until_ready()
         await send_answers(deployment)
@@ -83,6 +86,7 @@ async def test_a_partition_that_stands_still_ends_the_worker(
 async def test_a_failure_in_the_background_ends_the_worker_and_is_told_once(
     deployment: Deployment, tmp_path: Path, fault: str
 ) -> None:
+    await create_topics(deployment)
     with faulty(deployment, tmp_path, fault, None) as worker:
         if fault != "broken_publisher":
             await worker.until_ready()
@@ -98,6 +102,7 @@ async def test_a_worker_that_slept_goes_on(
     deployment: Deployment, state: StoredState, tmp_path: Path
 ) -> None:
     port = free_port()
+    await create_topics(deployment)
     with faulty(deployment, tmp_path, "", port) as worker:
         await HealthChecks(port).until_ready()
         await send_answers(deployment)
