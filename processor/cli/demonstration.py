@@ -36,7 +36,7 @@ from schemas.timestamps import parse_rfc3339
 
 log = logging.getLogger(__name__)
 
-_FIRST_READING_S: Final = 60.0
+_FIRST_READING_S: Final = 120.0
 _LOOK_S: Final = 0.1
 _REFRESH_S: Final = 0.5
 _FRAME_S: Final = 5.0
