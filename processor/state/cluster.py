@@ -16,6 +16,8 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from processor.state.connections import losable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,6 +59,13 @@ class ClusterClient(RedisCluster):
         ClusterDownError,
         SlotNotCoveredError,
     )
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        kind = losable(self.connection_kwargs["connection_class"])
+        self.connection_kwargs["connection_class"] = kind  # of the nodes that it finds …
+        for node in self.startup_nodes:  # … and of those that it begins with
+            node.connection_class = kind
 
     async def initialize(self, *args: Any, **kwargs: Any) -> RedisCluster:
         """Find the cluster's nodes, if that is due.

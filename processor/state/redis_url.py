@@ -22,6 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from processor.state.cluster import ClusterClient
+from processor.state.connections import make_losable
 from processor.state.redis_address import RedisUrl, parse_redis_url, redact
 
 __all__ = [
@@ -148,15 +149,15 @@ def async_client(
             address.nodes,
             sentinel_kwargs=_sentinel_connection(address, arguments, AsyncRetry(NoBackoff(), 0)),
         )
-        return cast(
-            "redis.asyncio.Redis",
-            sentinel.master_for(
-                address.service,
-                redis_class=_MasterClient,
-                max_connections=max_connections,
-                **arguments,
-            ),
+        master: redis.asyncio.Redis = sentinel.master_for(
+            address.service,
+            redis_class=_MasterClient,
+            max_connections=max_connections,
+            **arguments,
         )
+        for one in (master, *sentinel.sentinels):
+            make_losable(one.connection_pool)
+        return master
     if address.is_cluster:
         cluster = ClusterClient(
             startup_nodes=[
@@ -166,7 +167,9 @@ def async_client(
             **arguments,
         )
         return cast("redis.asyncio.Redis", cluster)
-    return redis.asyncio.Redis(**arguments, max_connections=max_connections)
+    client = redis.asyncio.Redis(**arguments, max_connections=max_connections)
+    make_losable(client.connection_pool)
+    return client
 
 
 class _Sentinels(redis.asyncio.sentinel.Sentinel):
