@@ -36,11 +36,12 @@ settings.register_profile(
 settings.load_profile("ci")  # pytest's --hypothesis-profile comes later and wins
 
 # A port is taken some time after it was chosen, and not while its server is away: each of the
-# processes that test at the same time chooses from ports of its own.
+# processes that test at the same time chooses from ports of its own, and so does what it starts.
 if process := os.environ.get("PYTEST_XDIST_WORKER"):
-    server._PORTS = server._PORTS[
+    ports = server._PORTS[
         int(process.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     ]
+    os.environ[server.PORTS_VARIABLE] = f"{ports.start}:{ports.stop}:{ports.step}"
 
 _MARKER_OF_FIXTURE = {"kafka_bootstrap": "kafka", "redis_url": "redis", "redis_server": "redis"}
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ LOOPBACK = "127.0.0.1"
 # reconnects to a stopped server whose port lies within it can be given that very port, connect
 # to itself, and keep the server from coming back.
 _PORTS = range(15_000, 30_000)
+_PORTS_END = 65_536
+PORTS_VARIABLE = "CX_EMBEDDED__PORTS"
 _PORT_ATTEMPTS = 200
 _ports_given: set[int] = set()
 _POLL_SECONDS = 0.01
@@ -51,18 +54,34 @@ def port_is_free(port: int) -> bool:
 def free_port() -> int:
     """A loopback port that nobody listens on now, and never the same one twice.
 
-    Whoever got one may not listen on it yet, or his server may be away for a while.
+    Whoever got one may not listen on it yet, or his server may be away for a while. What another
+    process was given is not known here: processes that start servers at the same time choose from
+    ports of their own where ``$CX_EMBEDDED__PORTS`` gives each of them some.
 
     Raises:
-        EmbeddedServerError: None was found.
+        EmbeddedServerError: None was found, or the variable is wrong.
     """
-    choice = random.SystemRandom()
+    choice, ports = random.SystemRandom(), _port_range()
     for _ in range(_PORT_ATTEMPTS):
-        port = choice.choice(_PORTS)
+        port = choice.choice(ports)
         if port not in _ports_given and port_is_free(port):
             _ports_given.add(port)
             return port
-    raise EmbeddedServerError(f"no free port on {LOOPBACK} in {_PORTS.start}-{_PORTS.stop - 1}")
+    raise EmbeddedServerError(f"no free port on {LOOPBACK} in {ports.start}-{ports.stop - 1}")
+
+
+def _port_range() -> range:
+    chosen = os.environ.get(PORTS_VARIABLE)
+    if not chosen:
+        return _PORTS
+    words = re.fullmatch(r"(\d+):(\d+)(?::([1-9]\d*))?", chosen)
+    ports = range(*(int(word) for word in words.groups("1"))) if words else range(0)
+    if not ports or not 0 < ports[0] <= ports[-1] < _PORTS_END:
+        raise EmbeddedServerError(
+            f"{PORTS_VARIABLE} is {chosen!r}: write FIRST:END or FIRST:END:STEP, "
+            "ports from FIRST to before END"
+        )
+    return ports
 
 
 class EmbeddedServer(ABC):
