@@ -21,6 +21,7 @@ from processor.cli.servers import await_servers
 from processor.settings import Settings
 from processor.state.cancelling import cancel_until_done
 from processor.streaming.app import CxApp, create_app
+from processor.streaming.connections import make_losable
 from processor.streaming.watchdog import Watchdog, end_stalled, leave
 from processor.streaming.worker import Worker
 
@@ -121,6 +122,7 @@ def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> b
     """
     # By the policy rather than one loop: the consumer's thread makes a loop of its own.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    make_losable()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     counting = Worker(settings)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _Kind = TypeVar("_Kind", bound=AbstractConnection)
 
-_CLOSED: Final = "the handler is closed"
+CLOSED: Final = "the handler is closed"
 """What uvloop's RuntimeError says where asyncio raises a ConnectionResetError."""
 
 
@@ -33,7 +33,7 @@ def losable(kind: type[_Kind]) -> type[_Kind]:
             try:
                 await super().send_packed_command(*args, **kwargs)
             except RuntimeError as error:
-                if _CLOSED not in str(error):
+                if CLOSED not in str(error):
                     raise
                 raise RedisConnectionError("the connection was closed meanwhile") from error
 
