@@ -36,7 +36,7 @@ def test_a_round_counts_every_event_and_its_figures_make_a_page(
     assert count["counted"] == EVENTS
     assert count["flushes"] >= 1
     # Of the flushes after the claim some may be in Redis already when its counters are first read.
-    assert 1 <= count["redis_scripts"]
+    assert count["redis_scripts"] >= 1
     assert count["redis_commands"] > count["redis_scripts"]
     assert count["readings"] > 0
     assert count["rss_mb"] >= count["rss_end_mb"] > 10
