@@ -41,6 +41,11 @@ def store(budgets: Mapping[str, float]) -> None:
     FILE.write_text(text + "\n", encoding="utf-8")
 
 
+def is_time(name: str) -> bool:
+    """Whether a measure is one of time, which whatever else a machine does can only make larger."""
+    return name.startswith("ratio.")
+
+
 def judge(name: str, measured: float, budget: float) -> str | None:
     """What is wrong with a measure, ``None`` where it keeps to its budget.
 
@@ -50,13 +55,12 @@ def judge(name: str, measured: float, budget: float) -> str | None:
         budget: what it may come to, on the Python that the budgets are of.
     """
     allowed = budget * _share_here(name)
-    is_time = name.startswith("ratio.")
-    if measured > allowed * (_TIME_OVER if is_time else _OVER) + _NEARLY_NOTHING:
+    if measured > allowed * (_TIME_OVER if is_time(name) else _OVER) + _NEARLY_NOTHING:
         return (
             f"{name}: {measured:.4g}, {_percent(measured, allowed)} over its budget of "
             f"{allowed:.4g}. If that is what it is worth, `make budgets` writes it down"
         )
-    if not is_time and measured < allowed * _UNDER - _NEARLY_NOTHING:
+    if not is_time(name) and measured < allowed * _UNDER - _NEARLY_NOTHING:
         return (
             f"{name}: {measured:.4g}, {_percent(measured, allowed)} under its budget of "
             f"{allowed:.4g}. Keep what was won: `make budgets` tightens it"
