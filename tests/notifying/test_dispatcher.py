@@ -9,7 +9,7 @@ from processor.notifying.dispatcher import Dispatcher
 from processor.state.cancelling import cancel_until_done
 from processor.state.keys import Keys
 from processor.state.redis_url import async_client
-from tests.harness.waiting import eventually
+from tests.harness.waiting import PATIENCE, eventually
 from tests.notifying.outboxes import Outboxes, alert, now_ms, receiver
 from tests.notifying.receiving import SECRET, Receiving
 
@@ -58,7 +58,7 @@ async def test_only_who_leads_tells(outbox: Outboxes, receiving: Receiving) -> N
 async def test_redis_goes_and_comes_back(receiving: Receiving) -> None:
     hook = receiver("webhook", receiving.url, secret=SECRET)
     with EmbeddedRedis() as server:
-        redis = async_client(server.url, timeout_s=2.0, retries=0)
+        redis = async_client(server.url, timeout_s=2.0 * PATIENCE, retries=0)
         outbox = Outboxes(redis, Keys("away"))
         async with outbox.dispatching(hook):
             await outbox.change(alert())
