@@ -26,7 +26,7 @@ def deployment(
 @pytest.fixture
 async def redis(deployment: Deployment) -> AsyncIterator[Redis]:
     """A client of the deployment's Redis."""
-    client = async_client(deployment.redis_url)
+    client = async_client(deployment.redis_url, timeout_s=60)
     yield client
     await client.aclose()
 

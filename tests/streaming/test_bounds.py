@@ -183,7 +183,7 @@ async def test_a_claim_that_takes_too_long_is_made_again(
             {"KAFKA__REQUEST_TIMEOUT_S": "7", "REDIS__TIMEOUT_S": "2"},
         )
         async with AsyncExitStack() as stack:
-            client = async_client(deployment.redis_url)
+            client = async_client(deployment.redis_url, timeout_s=60)
             stack.push_async_callback(client.aclose)
             state = StoredState(client, deployment.redis_prefix)
             await create_topics(deployment)  # within a client's own time
@@ -223,7 +223,7 @@ async def test_a_worker_whose_partitions_went_to_others_lives_on(
         # Members are sorted by name: the last is left with nothing.
         more = stack.enter_context(WorkerProcess(deployment, tmp_path, "a"))
         await more.until_ready()
-        client = async_client(redis_url)
+        client = async_client(redis_url, timeout_s=60)
         stack.push_async_callback(client.aclose)
         state = StoredState(client, deployment.redis_prefix)
         sent = 0

@@ -47,7 +47,7 @@ async def emptied(
         deployment = Deployment(
             kafka_bootstrap, server.url, topic_prefix, redis_prefix.rstrip(":"), settings
         )
-        client = async_client(server.url)
+        client = async_client(server.url, timeout_s=60)
         state = StoredState(client, deployment.redis_prefix)
         yield Scenario(deployment, state, tmp_path, seed_of(request.node.name))
         await client.aclose()

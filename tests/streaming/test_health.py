@@ -44,7 +44,7 @@ async def test_redis_that_hangs_is_told_and_costs_no_partition(
             redis_prefix.rstrip(":"),
             {**SETTINGS, "WORKER__HEALTH_PORT": str(port)},
         )
-        client = async_client(server.url)
+        client = async_client(server.url, timeout_s=60)
         state = StoredState(client, deployment.redis_prefix)
         await create_topics(deployment)
         with WorkerProcess(deployment, tmp_path) as worker:
@@ -96,7 +96,7 @@ async def test_a_broker_that_is_away_is_told_and_is_no_stall(
             broker.start()
             await checks.until_ready(within_s=90)
             await send(deployment, answers(deployment, 0, 20))
-            client = async_client(redis_url)
+            client = async_client(redis_url, timeout_s=60)
             state = StoredState(client, deployment.redis_prefix)
             await eventually(lambda: state.stat("counted"), lambda n: n == 20, what="20 counted")
             await client.aclose()

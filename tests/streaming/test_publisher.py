@@ -47,7 +47,7 @@ async def test_a_load_longer_than_the_lease_keeps_the_lease(
         await flush(await owned(redis, deployment, partition), T0, "channel=web", nps_9=1)
     async with LossyProxy(deployment.redis_url) as network:
         network.delay_s = 0.15
-        slow = async_client(network.url)
+        slow = async_client(network.url, timeout_s=60)
         async with publishing(deployment, slow, lease_ttl_s=3.0) as publisher:
             began = time.monotonic()
             assert await publisher.tick() > 0
