@@ -41,6 +41,7 @@ def explain(error: BaseException) -> CommandError | None:
     from processor.embedded.server import EmbeddedServerError
     from processor.settings import ConfigurationError
     from processor.simulation import SimulationError
+    from processor.streaming.resuming import LogReplacedError
 
     described: tuple[tuple[type[BaseException], Callable[[Any], CommandError]], ...] = (
         (CommandError, lambda known: known),
@@ -48,6 +49,7 @@ def explain(error: BaseException) -> CommandError | None:
         (KafkaError, lambda refusal: CommandError(_kafka(refusal))),
         (RedisError, lambda refusal: CommandError(_redis(refusal))),
         (SimulationError, lambda failure: CommandError(_one_line(failure))),
+        (LogReplacedError, lambda found: CommandError(_one_line(found))),
         # Its log's tail follows: the one case of more than a line.
         (EmbeddedServerError, lambda failure: CommandError(str(failure))),
         (OSError, lambda refusal: CommandError(_operating_system(refusal))),

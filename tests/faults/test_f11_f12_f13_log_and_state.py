@@ -84,6 +84,7 @@ async def test_f12_a_topic_that_was_made_again_ends_the_worker_and_is_named(
         code = await asyncio.to_thread(worker.wait, 60)
         assert code == 1, worker.log()
         assert [line for line in worker.log_lines("made again") if topic in line], worker.log()
+        assert not worker.log_lines("should not happen"), worker.log()
         assert await scenario.state.offsets(stored) == stored
         assert await scenario.state.panes() == before
 
