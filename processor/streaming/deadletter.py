@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
+from aiokafka.producer.transaction_manager import (
+    NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID,
+    PidAndEpoch,
+)
 
 from schemas.validators import InvalidEvent
 
@@ -115,4 +120,20 @@ class DeadLetters:
             timestamp_ms=timestamp_ms,
             headers=headers,
         )
-        await delivery
+        try:
+            await delivery
+        except OutOfOrderSequenceNumber:
+            _number_anew(self._producer)
+            raise
+
+
+def _number_anew(producer: AIOKafkaProducer) -> None:
+    """Let a producer have another id, under which the numbers of its batches begin anew.
+
+    A batch whose partition has no leader for longer than a request may take is given up with its
+    number. The broker then waits for that number, and refuses all that come after it.
+    """
+    manager = producer._txn_manager  # noqa: SLF001 - aiokafka asks for an id where there is none
+    manager._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)  # noqa: SLF001
+    manager._pid_waiter = asyncio.get_running_loop().create_future()  # noqa: SLF001
+    manager._sequence_numbers.clear()  # noqa: SLF001
