@@ -3,7 +3,7 @@
 A measure plan names the fields that decide. A field that the event lacks reads as ``None``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -12,16 +12,16 @@ Event = dict[str, Any]
 _EMPTY: Final[Event] = {}
 
 
-def column(events: Sequence[Event], name: str) -> Iterator[Any]:
-    """One field of every event, one after the other.
+def column(events: Sequence[Event], name: str) -> list[Any]:
+    """One field of every event.
 
-    >>> list(column([{"score": 9}, {"dimensions": {"plan": "pro"}}], "dimensions.plan"))
+    >>> column([{"score": 9}, {"dimensions": {"plan": "pro"}}], "dimensions.plan")
     [None, 'pro']
     """
     parent, _, child = name.partition(".")
     if child:
-        return ((event.get(parent) or _EMPTY).get(child) for event in events)
-    return map(dict.get, events, repeat(name))
+        return [(event.get(parent) or _EMPTY).get(child) for event in events]
+    return list(map(dict.get, events, repeat(name)))
 
 
 def reader(names: Sequence[str]) -> Callable[[Event], tuple[Any, ...]]:

@@ -14,9 +14,9 @@ EVENTS: list[Event] = [
 
 
 def test_columns() -> None:
-    assert list(column(EVENTS, "score")) == [9, 0, None, None]
-    assert list(column(EVENTS, "dimensions.channel")) == ["web", None, "web", None]
-    assert list(column(EVENTS, "answers.recommend")) == [None, None, 4, None]
+    assert column(EVENTS, "score") == [9, 0, None, None]
+    assert column(EVENTS, "dimensions.channel") == ["web", None, "web", None]
+    assert column(EVENTS, "answers.recommend") == [None, None, 4, None]
 
 
 def test_a_reader_reads_what_columns_have() -> None:
