@@ -21,6 +21,11 @@ from processor.embedded.server import (
 )
 
 _ANSWER_SECONDS = 2.0
+# On a machine that stops for a while the broker's heartbeats are late, and its own controller then
+# tells clients that there is no broker. One that was killed may come back under its id, though,
+# only once its former session has run out, which its next start decides.
+_SESSION_MS = 30_000
+_SESSION_MS_AGAIN = 2_000
 _FORMAT_SECONDS = 60.0
 _ARCHIVE_SECONDS = 300.0
 _JVM = (
@@ -51,8 +56,6 @@ _BROKER = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",  # tests of lost workers need not wait six seconds
-    # A killed broker may come back under its id once its session has run out.
-    "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "log.cleaner.dedupe.buffer.size": "4194304",  # the default is half of our heap
 }
@@ -157,7 +160,7 @@ class EmbeddedKafka(EmbeddedServer):
         (folder / "tmp").mkdir()
         lines = (f"{key}={value}\n" for key, value in self._properties(folder).items())
         _write_private(folder / "server.properties", "".join(lines))
-        if not (folder / "log" / "meta.properties").exists():
+        if not _is_formatted(folder):
             self._format(folder)
 
     def _command(self, folder: Path) -> Sequence[str | Path]:
@@ -178,8 +181,10 @@ class EmbeddedKafka(EmbeddedServer):
         advertised = [f"{extra.name}://{self.bootstrap_of(extra.name)}" for extra in further]
         protocols = [f"{extra.name}:{extra.protocol}" for extra in further]
         plain = f"PLAINTEXT://{self.bootstrap}"
+        is_again = _is_formatted(folder)
         return {
             **_BROKER,
+            "broker.session.timeout.ms": str(_SESSION_MS_AGAIN if is_again else _SESSION_MS),
             "listeners": ",".join([plain, f"CONTROLLER://{controller}", *bound]),
             "advertised.listeners": ",".join([plain, *advertised]),
             "listener.security.protocol.map": ",".join(
@@ -228,6 +233,10 @@ class _Archiving(EmbeddedKafka):
     def _command(self, folder: Path) -> Sequence[str | Path]:
         java, *arguments = super()._command(folder)
         return [java, self._option, *arguments]
+
+
+def _is_formatted(folder: Path) -> bool:
+    return (folder / "log" / "meta.properties").exists()
 
 
 def _write_private(path: Path, text: str) -> None:
