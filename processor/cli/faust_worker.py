@@ -28,6 +28,7 @@ from processor.streaming.worker import Worker
 log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S: Final = 9.0
+_UNDISTURBED_S: Final = 1.0
 _STOPPED_BY: Final = (signal.SIGTERM, signal.SIGINT)
 _LIBRARIES: Final = ("faust", "mode", "aiokafka", "kafka", "asyncio")
 _SAID_BETTER: Final = (
@@ -101,9 +102,15 @@ class OneLineWorker(faust.Worker):
 
     def _hear_no_more(self) -> None:
         """Ignore the signals that stop: once more they would end it, at its end, in disorder."""
-        for number in _STOPPED_BY:
-            self.loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+        before_s = sys.getswitchinterval()
+        # The loop leaves a signal that kills: no other thread is to have its turn in between.
+        sys.setswitchinterval(_UNDISTURBED_S)
+        try:
+            for number in _STOPPED_BY:
+                self.loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
+        finally:
+            sys.setswitchinterval(before_s)
 
 
 def run_worker(settings: Settings, loglevel: str, patience_s: float | None) -> bool:
