@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
+from processor.core.columns import Numbers
+
 Narrow = NDArray[np.signedinteger]
 """Numbers of as many bytes as the largest needs."""
 

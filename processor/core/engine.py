@@ -14,6 +14,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Final
 
+import numpy as np
 import xxhash
 
 from processor.core.base_intake import BaseIntake
@@ -22,7 +23,7 @@ from processor.core.bases import CELL
 from processor.core.changes import Changes, Rejected
 from processor.core.config import EngineConfig
 from processor.core.dedup import Deduplicator
-from processor.core.event_times import SECOND, EventTimes, occurred_at
+from processor.core.event_times import SECOND, EventTimes, occurred_at, of_events
 from processor.core.identity import keyed_digests
 from processor.core.measures import CountSession, MeasurePlan
 from processor.core.observing import Observing
@@ -34,7 +35,7 @@ from processor.core.session_history import BITS
 from processor.core.sessions import Acted, Correction, Sessions
 from processor.core.tally import Tally
 from schemas.events import EventType
-from schemas.timestamps import format_rfc3339, parse_rfc3339
+from schemas.timestamps import parse_rfc3339
 from schemas.validators import ErrorCode
 
 END_OF_TIME_MS: Final = 1 << 60
@@ -231,7 +232,7 @@ class PartitionEngine:
         forgotten_sessions: list[bytes] = []
         if self.sessions is not None:
             sessions, forgotten_sessions = self.sessions.take_changes()
-        seconds = self._tally.drain(self._times.of)
+        seconds = self._tally.drain()
         counted = ((second, d, found.items()) for (second, d), found in corrections.items())
         spread(counted, self.segmentation, seconds)
         deltas = roll_up(seconds, self._tiers, self.clock_ms)
@@ -274,19 +275,18 @@ class PartitionEngine:
         """Find each event's second, refuse those out of the allowed times, move the clock."""
         texts = list(map(occurred_at, batch.events))
         if set(map(_last_character, texts)) == {"Z"}:
-            seconds = list(map(_second, texts))
-            times = self._times.of_all(set(seconds))
-            if times is not None:  # else find the event that it came with
-                latest = max(times)
+            seconds = self._times.of_all(list(map(_second, texts)))
+            if seconds is not None:  # else find the event that it came with
+                earliest, latest = int(seconds.min()), int(seconds.max())
                 clock_ms = max(self.clock_ms, latest)
                 on_time = (
                     latest + SECOND_MS <= now_ms + self.config.future_skew_ms
-                    and min(times) >= clock_ms - self.config.too_late_after_ms
+                    and earliest >= clock_ms - self.config.too_late_after_ms
                 )
                 if on_time:
                     batch.seconds = seconds
                     self.clock_ms = clock_ms
-                    self._saw(min(times))
+                    self._saw(earliest)
                     return batch
         return self._place_one_by_one(batch, texts, now_ms, rejected)
 
@@ -298,7 +298,7 @@ class PartitionEngine:
         self, batch: Batch, texts: list[str], now_ms: int, rejected: list[Rejected]
     ) -> Batch:
         keep: list[int] = []
-        seconds: list[str] = []
+        seconds: list[int] = []
         latest_allowed_ms = now_ms + self.config.future_skew_ms
         for i, text in enumerate(texts):
             try:
@@ -318,12 +318,10 @@ class PartitionEngine:
                 continue
             self.clock_ms = max(self.clock_ms, second_ms)
             self._saw(second_ms)
-            second = format_rfc3339(second_ms)[SECOND]
-            self._times.know(second, second_ms)
-            seconds.append(second)
+            seconds.append(second_ms)
             keep.append(i)
         placed = batch.select(keep)
-        placed.seconds = seconds
+        placed.seconds = np.array(seconds, np.int64)
         return placed
 
     def _first_occurrences(self, batch: Batch, clock_before_ms: int) -> Batch:
@@ -351,8 +349,7 @@ class PartitionEngine:
             return [(0, len(batch.events), self.clock_ms)]
         slices: list[tuple[int, int, int]] = []
         begin, clock_ms = 0, clock_before_ms
-        for i, second in enumerate(batch.seconds):
-            time_ms = self._times.of(second)
+        for i, time_ms in enumerate(batch.seconds.tolist()):
             if time_ms > clock_ms:
                 if i > begin and generation_of(time_ms) != generation_of(clock_ms):
                     slices.append((begin, i, clock_ms))
@@ -372,13 +369,13 @@ class PartitionEngine:
         if self.sessions is not None:
             self._correct(self.sessions.act(self._acted(batch, dimensions), self.watermark_ms))
         if self._observing.is_needed:
-            self._observing.add(batch.events, self._times.of_events(batch), dimensions)
+            self._observing.add(batch.events, of_events(batch), dimensions)
 
     def _acted(self, batch: Batch, dimensions: Iterable[Dimensions]) -> Iterable[Acted]:
         events = batch.events
         return zip(
             keyed_digests(map(_session_id, events), self.config.identity_key, 16),
-            self._times.of_events(batch),
+            of_events(batch),
             map(BITS.__getitem__, map(_action, events)),
             map(xxhash.xxh3_64_intdigest, map(str.encode, map(_event_id, events))),
             dimensions,

@@ -3,6 +3,9 @@
 from operator import itemgetter
 from typing import Final
 
+import numpy as np
+
+from processor.core.columns import Numbers
 from processor.core.parsing import Batch
 from schemas.timestamps import MS_OF_FRACTION, parse_rfc3339
 
@@ -21,35 +24,30 @@ class EventTimes:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
-    def know(self, second: str, second_ms: int) -> None:
-        """Remember a second that was read elsewhere."""
-        self._known[second] = second_ms
-
-    def of(self, second: str) -> int:
-        """The milliseconds of a second."""
-        known = self._known.get(second)
-        return parse_rfc3339(second + "Z") if known is None else known
-
-    def of_all(self, seconds: set[str]) -> list[int] | None:
+    def of_all(self, seconds: list[str]) -> Numbers | None:
         """The milliseconds of seconds, or ``None`` where one is of a day that no calendar has."""
         known = self._known
+        try:
+            return np.fromiter(map(known.__getitem__, seconds), np.int64, len(seconds))
+        except KeyError:  # one is new
+            pass
         if len(known) > _KNOWN_MAX:
             known.clear()
-        for second in seconds - known.keys():
+        for second in set(seconds) - known.keys():
             try:
                 known[second] = parse_rfc3339(second + "Z")
             except ValueError:
                 return None
-        return [known[second] for second in seconds]
+        return np.fromiter(map(known.__getitem__, seconds), np.int64, len(seconds))
 
-    def of_events(self, batch: Batch) -> list[int]:
-        """The times of a batch's events to the millisecond; the batch knows their seconds."""
-        known = self._known
-        texts = map(occurred_at, batch.events)
-        try:
-            return [
-                known[second] + MS_OF_FRACTION[text[_AFTER_SECOND]]
-                for second, text in zip(batch.seconds, texts, strict=True)
-            ]
-        except KeyError:  # another offset than Z, or another number of digits
-            return [parse_rfc3339(event["occurred_at"]) for event in batch.events]
+
+def of_events(batch: Batch) -> list[int]:
+    """The times of a batch's events to the millisecond; the batch knows their seconds."""
+    texts = map(occurred_at, batch.events)
+    try:
+        return [
+            second_ms + MS_OF_FRACTION[text[_AFTER_SECOND]]
+            for second_ms, text in zip(batch.seconds.tolist(), texts, strict=True)
+        ]
+    except KeyError:  # another offset than Z, or another number of digits
+        return [parse_rfc3339(event["occurred_at"]) for event in batch.events]

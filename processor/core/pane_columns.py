@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from processor.core.cells import CellNumbers, Narrow, Numbers, merged
+from processor.core.cells import CellNumbers, Narrow, merged
+from processor.core.columns import Numbers
 
 _WIDTHS: Final = (np.int8, np.int16, np.int32, np.int64)
 _FEW: Final = 256

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from pydantic import ValidationError
 
 from processor.core.changes import Rejected
+from processor.core.columns import Numbers
 from processor.core.event_fields import Event
 from schemas.events import EventType
 from schemas.validators import ErrorCode, InvalidEvent, explain, fast_validator
@@ -19,13 +21,13 @@ class Batch:
         events: as the fast validator gives them.
         records: the raw records.
         positions: their places in what was folded.
-        seconds: the events' times up to their seconds, once they are placed in time.
+        seconds: when the second of each begins (ms), once they are placed in time.
     """
 
     events: list[Event]
     records: list[bytes]
     positions: Sequence[int]
-    seconds: list[str] = field(default_factory=list)
+    seconds: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
 
     def select(self, keep: list[int]) -> "Batch":
         """Some of the events."""
@@ -33,7 +35,7 @@ class Batch:
             [self.events[i] for i in keep],
             [self.records[i] for i in keep],
             [self.positions[i] for i in keep],
-            [self.seconds[i] for i in keep] if self.seconds else [],
+            self.seconds[keep] if len(self.seconds) else self.seconds,
         )
 
 

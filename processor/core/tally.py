@@ -1,24 +1,30 @@
-"""The tally of a batch: how many events of each kind, by second and segment, at C speed.
+"""The tally of a batch: how many events of each kind, by second and segment, in columns.
 
-What an event adds depends on a few of its fields only, so their values are numbered (a *code*),
-and a batch is counted as columns of seconds, dimension values and codes: one pass for each segment
-set, of which any holds every event, and so the whole. What a distinct combination adds to which
-counters is looked up once for all its events, when the tally is drained.
+What an event adds depends on a few of its fields only, so their values are numbered (a *code*), and
+so are the values of each segment set's dimensions. A batch is gathered as columns of such numbers.
+What a code adds to which counters, and the series of a value, are looked up once for all events,
+when the tally is drained.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import Any, Final
 
+import numpy as np
+
+from processor.core.code_counters import CodeCounters
+from processor.core.columns import Integers, Numbers, compacted, numbering
 from processor.core.event_fields import Event, column
 from processor.core.measures import Increments, MeasurePlan
+from processor.core.panes import SECOND_MS
 from processor.core.rollup import Seconds
 from processor.core.segments import Dimensions, Segmentation
 from schemas.readings import WHOLE
 
 _CODES_MAX: Final = 200_000
+_AT_ONCE: Final = 250
+"""Events whose fields are read together: as many as stay in the processor's cache meanwhile."""
 _NO_DIMENSIONS: Final[dict[str, str]] = {}
 _dimensions = itemgetter("dimensions")
 
@@ -42,6 +48,44 @@ class _Codes(dict[tuple[Any, ...], int]):
         self.increments.clear()
 
 
+class _Values:
+    """The values of a segment set's dimensions, numbered.
+
+    Args:
+        segmentation: the segment sets.
+        index: of this one.
+    """
+
+    def __init__(self, segmentation: Segmentation, index: int) -> None:
+        self._segmentation = segmentation
+        self._index = index
+        self._numbers = numbering()
+        self._decided = 0
+
+    def number(self, values: Iterable[Dimensions], events: int) -> Integers:
+        """The numbers of that many events' values."""
+        return np.fromiter(map(self._numbers.__getitem__, values), np.int32, events)
+
+    def undecided(self) -> Iterable[Dimensions]:
+        """Values that came first after :meth:`series` was last asked for."""
+        return islice(self._numbers, self._decided, None)
+
+    def series(self, numbers: Integers) -> tuple[list[str], Numbers]:
+        """The series there are, and which of them each is for these numbers: -1 where none is.
+
+        All values are decided by now. Their numbers are not valid any more.
+        """
+        found, places = compacted(numbers)
+        values, names = list(self._numbers), numbering()
+        series = (self._segmentation.series_in(self._index, values[number]) for number in found)
+        of_found = [-1 if name is None else names[name] for name in series]
+        if len(values) > 2 * self._segmentation.cap:
+            self._numbers.clear()
+            self._numbers = numbering()
+        self._decided = len(self._numbers)
+        return list(names), np.array(of_found, np.int64)[places]
+
+
 class Tally:
     """Events counted since the last drain.
 
@@ -53,46 +97,59 @@ class Tally:
     def __init__(self, plan: MeasurePlan, segmentation: Segmentation) -> None:
         self._reads = plan.reads
         self._codes = _Codes(plan.count)
-        self._segmentation = segmentation
         self._names = segmentation.names
         self._values_of = tuple(itemgetter(name) for name in segmentation.names)
-        # An event counts in each, also where a dimension of the set is missing.
-        self._sets = segmentation.sets or ((),)
-        self._by_set: tuple[Counter[tuple[Any, ...]], ...] = tuple(Counter() for _ in self._sets)
+        self._sets = [
+            (_Values(segmentation, index), [self._names.index(name) for name in names])
+            for index, names in enumerate(segmentation.sets)
+        ]
+        self._gathered = self._nothing()
+
+    def _nothing(self) -> list[list[Integers]]:
+        """Columns in pieces: seconds, codes, and values by segment set."""
+        return [[] for _ in range(2 + len(self._sets))]
 
     def __bool__(self) -> bool:
-        return bool(self._by_set[0])
+        return bool(self._gathered[0])
 
-    def add(self, seconds: Sequence[str], events: Sequence[Event]) -> Iterable[Dimensions]:
+    def add(self, seconds: Numbers, events: Sequence[Event]) -> Iterator[Dimensions]:
         """Count events.
 
         Args:
-            seconds: each event's time up to its second, ``2026-11-22T12:00:00``.
+            seconds: when the second of each begins (ms).
             events: as the fast validator gives them.
 
         Returns:
             The events' dimensions, in :attr:`Segmentation.names` order.
         """
-        codes = self._codes_of(events)
-        by_name = dict(zip(self._names, self._dimensions_of(events), strict=True))
-        for counter, names in zip(self._by_set, self._sets, strict=True):
-            counter.update(zip(seconds, *(by_name[n] for n in names), codes, strict=True))
-        if not by_name:
-            return repeat((), len(events))
-        return zip(*by_name.values(), strict=True)
+        dimensions: list[Iterable[Dimensions]] = []
+        for begin in range(0, len(events), _AT_ONCE):
+            some = events[begin : begin + _AT_ONCE]
+            columns = self._dimensions_of(some)
+            by_set = [
+                values.number(zip(*(columns[i] for i in positions), strict=True), len(some))
+                for values, positions in self._sets
+            ]
+            pieces = [seconds[begin : begin + _AT_ONCE], self._codes_of(some), *by_set]
+            for gathered, piece in zip(self._gathered, pieces, strict=True):
+                gathered.append(piece)
+            dimensions.append(zip(*columns, strict=True) if columns else repeat((), len(some)))
+        return chain.from_iterable(dimensions)
 
-    def _codes_of(self, events: Sequence[Event]) -> list[int]:
-        if not self._reads:
-            return [self._codes[()]] * len(events)
+    def _codes_of(self, events: Sequence[Event]) -> Integers:
         columns = [column(events, name) for name in self._reads]
         try:
-            return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
+            return self._numbered(columns, len(events))
         except TypeError:  # a JSON object is no key
             columns = [
                 [_hashable(value) for value in column] if dict in set(map(type, column)) else column
                 for column in columns
             ]
-            return list(map(self._codes.__getitem__, zip(*columns, strict=True)))
+            return self._numbered(columns, len(events))
+
+    def _numbered(self, columns: Sequence[Sequence[Any]], events: int) -> Integers:
+        values = zip(*columns, strict=True) if columns else repeat((), events)
+        return np.fromiter(map(self._codes.__getitem__, values), np.int32, events)
 
     def _dimensions_of(self, events: Sequence[Event]) -> list[list[str | None]]:
         try:
@@ -103,54 +160,33 @@ class Tally:
             return [[d.get(name) for d in given] for name in self._names]
 
     def segments(self) -> Iterable[tuple[int, Iterable[Dimensions]]]:
-        """By segment set, the dimension values that were counted."""
-        for index, _ in enumerate(self._segmentation.sets):
-            yield index, dict.fromkeys(key[1:-1] for key in self._by_set[index])
+        """By segment set, the dimension values that were not there at any drain before."""
+        return ((index, values.undecided()) for index, (values, _) in enumerate(self._sets))
 
-    def drain(self, time_of: Callable[[str], int]) -> Seconds:
-        """What was counted, by second, series and measure; counts from nothing again.
-
-        Args:
-            time_of: milliseconds of a second as :meth:`add` was given it.
-        """
-        seconds: Seconds = {}
-        increments = self._codes.increments
-        # By the second's text as it was added: its time is looked up once.
-        by_text: dict[str, dict[str, dict[str, int]]] = {}
-        for key, times in min(self._by_set, key=len).items():
-            if added := increments[key[-1]]:
-                second = key[0]
-                by_series = by_text.get(second)
-                if by_series is None:
-                    by_series = by_text[second] = seconds.setdefault(time_of(second), {WHOLE: {}})
-                measures = by_series[WHOLE]
-                for measure, n in added:
-                    measures[measure] = measures.get(measure, 0) + n * times
-        for index, _ in enumerate(self._segmentation.sets):
-            self._drain_set(index, by_text)
-        for counter in self._by_set:
-            counter.clear()
-        if len(increments) > _CODES_MAX:
+    def drain(self) -> Seconds:
+        """What was counted, by second, series and measure; counts from nothing again."""
+        gathered, self._gathered = self._gathered, self._nothing()
+        if not gathered[0]:
+            return {}
+        seconds, codes, *by_set = map(np.concatenate, gathered)
+        first_ms = int(seconds.min())
+        second_numbers, seconds = compacted((seconds - first_ms) // SECOND_MS)
+        starts_ms = [first_ms + SECOND_MS * number for number in second_numbers]
+        code_numbers, codes = compacted(codes)
+        counters = CodeCounters(map(self._codes.increments.__getitem__, code_numbers))
+        counted: Seconds = {}
+        for second, counts in counters.of(seconds, codes):
+            counted[starts_ms[second]] = {WHOLE: counts}
+        for (values, _), numbers in zip(self._sets, by_set, strict=True):
+            names, series = values.series(numbers)
+            has = series >= 0
+            cells = seconds * len(names) + series
+            for cell, counts in counters.of(cells[has], codes[has]):
+                second, number = divmod(cell, len(names))
+                counted.setdefault(starts_ms[second], {})[names[number]] = counts
+        if len(self._codes.increments) > _CODES_MAX:
             self._codes.forget()
-        return seconds
-
-    def _drain_set(self, index: int, by_text: Mapping[str, dict[str, dict[str, int]]]) -> None:
-        increments = self._codes.increments
-        known: dict[tuple[Any, ...], str | None] = {}
-        for key, times in self._by_set[index].items():
-            if added := increments[key[-1]]:
-                values = key[1:-1]
-                try:
-                    series = known[values]
-                except KeyError:
-                    series = known[values] = self._segmentation.series_in(index, values)
-                if series is not None:
-                    by_series = by_text[key[0]]
-                    measures = by_series.get(series)
-                    if measures is None:
-                        measures = by_series[series] = {}
-                    for measure, n in added:
-                        measures[measure] = measures.get(measure, 0) + n * times
+        return counted
 
 
 class _Items(tuple[tuple[str, Any], ...]):

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from processor.core.base_totals import CHANGES, BaseTotals
 from processor.core.bases import BASES, CELL
-from processor.core.cells import CellNumbers, Cells, Narrow, Numbers
+from processor.core.cells import CellNumbers, Cells, Narrow
+from processor.core.columns import Numbers
 from processor.core.estimate import Counts
 from processor.core.pane_columns import PaneColumns, Panes, Unsettled
 from processor.core.panes import Tier, Window, tiers_of
