@@ -34,6 +34,7 @@ from processor.settings import Settings, load_settings
 from processor.state.keys import Keys
 from processor.streaming.app import CxApp, create_app
 from processor.streaming.fetching import RecordBatch
+from processor.streaming.interpreter import tune_interpreter
 from processor.streaming.topics import event_topics
 from processor.streaming.transport import BatchConsumer, BatchingApp
 from processor.streaming.worker import Worker
@@ -53,6 +54,8 @@ class ConsumeOnly(Worker):
 
     async def start(self, app: Any) -> None:
         """Connect to nothing."""
+        del app
+        tune_interpreter()  # as the worker does: what it collects is not the transport's
 
     async def stop(self) -> None:
         """Have nothing to flush."""

@@ -1,12 +1,10 @@
 """One worker put together: Redis, Kafka, table, partitions, publisher. Where the parts meet."""
 
 import asyncio
-import gc
 import logging
 import math
 import secrets
 import socket
-import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -37,6 +35,7 @@ from processor.streaming.deadletter import DeadLetters
 from processor.streaming.fetching import RecordBatch
 from processor.streaming.health import Health
 from processor.streaming.health_server import HealthServer, health_routes
+from processor.streaming.interpreter import tune_interpreter
 from processor.streaming.kafka import client_options, durable_producer, readings_producer
 from processor.streaming.metrics_page import metrics_route
 from processor.streaming.observer import Observer
@@ -53,14 +52,6 @@ log = logging.getLogger(__name__)
 _STOP_S: Final = 5.0
 _SEND_S: Final = 3.0
 """For dead letters that are under way at a stop: their records are read again, if they fail."""
-
-_GC_THRESHOLDS: Final = (50_000, 50, 100)
-"""Batches are large and short-lived: collecting after every 700 of their objects costs a third of
-the time and finds nothing, because they hold no cycles."""
-
-_SWITCH_S: Final = 0.001
-"""How soon the fetching thread gets its turn while a batch is counted. With Python's 5 ms a fetch
-of a few megabytes, read in pieces, takes longer than counting it."""
 
 
 def wall_clock_ms() -> int:
@@ -257,10 +248,7 @@ class Worker:
             task.add_done_callback(lambda done: _end_with(app, done))
         send_rest = partial(stop_producer, letters, _SEND_S)
         self._stop_clients = [send_rest, redis.aclose, observer.close]
-        sys.setswitchinterval(_SWITCH_S)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        tune_interpreter()
 
     async def stop(self) -> None:
         """Flush what is counted, let another publish, and disconnect; bounded in time."""
