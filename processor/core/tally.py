@@ -80,7 +80,6 @@ class _Values:
         series = (self._segmentation.series_in(self._index, values[number]) for number in found)
         of_found = [-1 if name is None else names[name] for name in series]
         if len(values) > 2 * self._segmentation.cap:
-            self._numbers.clear()
             self._numbers = numbering()
         self._decided = len(self._numbers)
         return list(names), np.array(of_found, np.int64)[places]
